@@ -1,0 +1,59 @@
+"""Clamps: keep the predicted x0 inside the range of images, after guidance and for every sampler.
+
+ε is re-derived from the clamped x0 because `Prediction` knows nothing else. Without a clamp, errors
+of x0 at high noise (amplified by σ/α) push CIFAR-10 samples out of range and they drift.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.errors import UserError
+
+
+class Clamp(ABC):
+    """Maps predicted clean images (B, C, H, W) to clean images that may exist."""
+
+    @abstractmethod
+    def __call__(self, x0: Tensor) -> Tensor:
+        """The clamped x0, of the same shape."""
+
+
+class NoClamp(Clamp):
+    """x0 as predicted."""
+
+    def __call__(self, x0: Tensor) -> Tensor:
+        """x0."""
+        return x0
+
+
+class Static(Clamp):
+    """x0 cut to [-1, 1] (Ho et al. 2020, released code)."""
+
+    def __call__(self, x0: Tensor) -> Tensor:
+        """min(max(x0, -1), 1)."""
+        return x0.clamp(-1, 1)
+
+
+class Dynamic(Clamp):
+    """Dynamic thresholding: each image is cut at its own quantile and rescaled into [-1, 1].
+
+    s = max(1, quantile_p |x0|), x0 ← clip(x0, -s, s)/s. Keeps strong guidance from saturating.
+
+    Source: Saharia et al. 2022 (Imagen), section 2.3.
+
+    Raises:
+        UserError: unless 0 < quantile ≤ 1.
+    """
+
+    def __init__(self, quantile: float = 0.995) -> None:
+        if not 0 < quantile <= 1:
+            raise UserError(f"clamp.quantile is {quantile}; it must be in (0, 1] (usual: 0.995).")
+        self.quantile = quantile
+
+    def __call__(self, x0: Tensor) -> Tensor:
+        """clip(x0, -s, s)/s with one s per image."""
+        s = torch.quantile(x0.abs().flatten(1).float(), self.quantile, dim=1).clamp(min=1)
+        s = s.to(x0.dtype).view(-1, 1, 1, 1)
+        return x0.clamp(-s, s) / s

@@ -1,0 +1,42 @@
+"""The denoiser: a network that knows its schedule and what its output means."""
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_lightning.parameterizations import Parameterization
+from diffusion_lightning.schedules import Schedule
+
+
+class Denoiser(nn.Module):
+    """Network + schedule + parameterization; the only object that knows what the raw output is.
+
+    Args:
+        network: maps (x_t (B, C, H, W), T t (B,), labels (B,)) to (B, C, H, W), and has
+            `num_classes`; label `num_classes` is the null label.
+        schedule: α(t), σ(t) and T.
+        parameterization: how the output encodes x0.
+    """
+
+    def __init__(
+        self, network: nn.Module, schedule: Schedule, parameterization: Parameterization
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.schedule = schedule
+        self.parameterization = parameterization
+
+    def null(self, y: Tensor) -> Tensor:
+        """Null labels in the shape of y."""
+        return torch.full_like(y, self.network.num_classes)
+
+    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """The network's raw output (B, C, H, W) at times t (B,) for labels y (B,); None is null."""
+        if y is None:
+            y = self.null(torch.empty(len(x_t), dtype=torch.long, device=x_t.device))
+        return self.network(x_t, (self.schedule.T * t).to(x_t), y)
+
+    def x0(self, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
+        """The predicted clean images (B, C, H, W) at one time t, decoded in the precision of x_t."""
+        output = self(x_t, torch.full((len(x_t),), t, device=x_t.device), y).to(x_t.dtype)
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        return self.parameterization.x0(output, x_t, alpha, sigma)

@@ -1,0 +1,114 @@
+"""The U-Net's parts: embeddings, residual block, attention, resampling."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """GroupNorm with 32 groups, or fewer where that leaves less than 4 channels a group."""
+    return nn.GroupNorm(math.gcd(32, max(1, channels // 4)), channels)
+
+
+def zero(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with all its parameters set to zero, so that its branch starts as nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+def sinusoidal(time: Tensor, dim: int) -> Tensor:
+    """Sines and cosines of time (B,) at dim/2 frequencies from 1 to 1/10000: (B, dim).
+
+    Source: Vaswani et al. 2017, section 3.5, with all sines first as in Ho et al. 2020.
+    """
+    half = dim // 2
+    frequencies = torch.exp(
+        -math.log(10_000) * torch.arange(half, device=time.device) / max(1, half - 1)
+    )
+    angles = time.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class ConditionEmbedding(nn.Module):
+    """Embeds the time and the label into one vector of 4 x width.
+
+    Args:
+        width: dimension of the sinusoidal time embedding; even.
+        num_classes: K; labels are 0 … K - 1, and K is the null label.
+    """
+
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.width = width
+        self.time = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width)
+        )
+        self.label = nn.Embedding(num_classes + 1, 4 * width)
+
+    def forward(self, time: Tensor, y: Tensor) -> Tensor:
+        """(B,) times in timesteps and (B,) labels to (B, 4 x width)."""
+        return F.silu(self.time(sinusoidal(time, self.width)) + self.label(y))
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(dropout(silu(norm(conv(silu(norm(x))) + embedding)))), the last conv zero at first.
+
+    Source: Ho et al. 2020, appendix B.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.embed = nn.Linear(embedding, out_channels)
+        self.norm2 = norm(out_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        same = in_channels == out_channels
+        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """(B, C_in, H, W), (B, E) to (B, C_out, H, W)."""
+        h = self.conv1(F.silu(self.norm1(x))) + self.embed(embedding)[:, :, None, None]
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return self.shortcut(x) + h
+
+
+class Attention(nn.Module):
+    """x + projected self-attention over all pixels, the projection zero at first."""
+
+    def __init__(self, channels: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.norm = norm(channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.project = zero(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H, W)."""
+        b, c, h, w = x.shape
+        qkv = self.qkv(self.norm(x)).view(b, 3, self.num_heads, c // self.num_heads, h * w)
+        q, k, v = qkv.transpose(3, 4).unbind(1)
+        attended = F.scaled_dot_product_attention(q, k, v)
+        return x + self.project(attended.transpose(2, 3).reshape(b, c, h, w))
+
+
+class Downsample(nn.Conv2d):
+    """Halves the side with a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=1)
+
+
+class Upsample(nn.Conv2d):
+    """Doubles the side by repeating pixels, then convolves."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, 2H, 2W)."""
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -1,0 +1,142 @@
+"""DDPM's U-Net."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.networks.blocks import (
+    Attention,
+    ConditionEmbedding,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    norm,
+    zero,
+)
+
+
+class UNet(nn.Module):
+    """A U-Net of residual blocks with attention at chosen resolutions, for any channels and side.
+
+    Level i has width x channel_mults[i] channels at side image_size / 2^i. Each level goes down
+    through `num_res_blocks` blocks and up through one more; every output on the way down is
+    concatenated to an input on the way up.
+
+    Args:
+        image_channels: C.
+        image_size: H = W; divisible by 2^(levels - 1).
+        num_classes: K ≥ 0; label K is the null label.
+        width: channels of the first level; even.
+        channel_mults: one factor per level.
+        num_res_blocks: residual blocks per level.
+        attention_resolutions: sides at which each block is followed by attention; the middle
+            always has one.
+        num_heads: attention heads; divides the channels of each level that attends.
+        dropout: probability inside each residual block.
+
+    Source: Ho et al. 2020 (DDPM), appendix B. `width=128, channel_mults=(1, 2, 2, 2)`, attention at
+    16, dropout 0.1 is its CIFAR-10 network.
+
+    Raises:
+        UserError: if the image cannot be halved often enough, or the heads do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        image_size: int,
+        num_classes: int,
+        width: int,
+        channel_mults: Sequence[int],
+        num_res_blocks: int,
+        attention_resolutions: Sequence[int] = (),
+        num_heads: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        widths = [width * mult for mult in channel_mults]
+        sides = [image_size // 2**level for level in range(len(widths))]
+        _check_sizes(image_size, widths, num_heads)
+        self.embedding = ConditionEmbedding(width, num_classes)
+
+        def block(in_channels: int, out_channels: int, side: int) -> Stage:
+            attention = side in attention_resolutions
+            residual = ResidualBlock(in_channels, out_channels, 4 * width, dropout)
+            return Stage(residual, Attention(out_channels, num_heads) if attention else None)
+
+        self.stem = nn.Conv2d(image_channels, width, 3, padding=1)
+        self.down = nn.ModuleList()
+        channels, skips = width, [width]
+        for level, (out_channels, side) in enumerate(zip(widths, sides, strict=True)):
+            for _ in range(num_res_blocks):
+                self.down.append(block(channels, out_channels, side))
+                channels = out_channels
+                skips.append(channels)
+            if level < len(widths) - 1:
+                self.down.append(Stage(Downsample(channels)))
+                skips.append(channels)
+
+        middle = ResidualBlock(channels, channels, 4 * width, dropout)
+        self.middle = Stage(middle, Attention(channels, num_heads))
+        self.middle_out = Stage(ResidualBlock(channels, channels, 4 * width, dropout))
+
+        self.up = nn.ModuleList()
+        for level in reversed(range(len(widths))):
+            for _ in range(num_res_blocks + 1):
+                self.up.append(block(channels + skips.pop(), widths[level], sides[level]))
+                channels = widths[level]
+            if level > 0:
+                self.up.append(Stage(Upsample(channels)))
+
+        self.head_norm = norm(channels)
+        self.head = zero(nn.Conv2d(channels, image_channels, 3, padding=1))
+
+    def forward(self, x: Tensor, time: Tensor, y: Tensor) -> Tensor:
+        """Images (B, C, H, W), times in timesteps (B,) and labels (B,) to (B, C, H, W)."""
+        embedding = self.embedding(time, y)
+        h = self.stem(x)
+        skips = [h]
+        for stage in self.down:
+            h = stage(h, embedding)
+            skips.append(h)
+        h = self.middle_out(self.middle(h, embedding), embedding)
+        for stage in self.up:
+            if not stage.resamples:
+                h = torch.cat([h, skips.pop()], dim=1)
+            h = stage(h, embedding)
+        return self.head(F.silu(self.head_norm(h)))
+
+
+class Stage(nn.Module):
+    """One entry of the way down or up: a residual block with optional attention, or a resampling."""
+
+    def __init__(
+        self, body: ResidualBlock | Downsample | Upsample, attention: Attention | None = None
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.attention = attention
+        self.resamples = not isinstance(body, ResidualBlock)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """(B, C, H, W), (B, E) to (B, C', H', W')."""
+        h = self.body(x) if self.resamples else self.body(x, embedding)
+        return h if self.attention is None else self.attention(h)
+
+
+def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int) -> None:
+    halvings = len(widths) - 1
+    if image_size < 1 or image_size % 2**halvings:
+        raise UserError(
+            f"this network halves the image {halvings} times (channel_mults has {len(widths)} "
+            f"entries), so its side must be a multiple of {2**halvings}, not {image_size}; choose "
+            "another dataset.image_size or fewer network.channel_mults."
+        )
+    if any(width % num_heads for width in widths):
+        raise UserError(
+            f"network.num_heads={num_heads} must divide the channels of every level, {list(widths)}."
+        )

@@ -1,0 +1,86 @@
+"""What every noise schedule offers, derived once from log ᾱ(t)."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.errors import UserError
+
+Time = float | Tensor
+
+
+def float64(t: Time) -> Tensor:
+    """Times or half log-SNRs as a float64 tensor on the CPU, where all schedule arithmetic happens."""
+    return torch.as_tensor(t, dtype=torch.float64, device="cpu")
+
+
+class Schedule(ABC):
+    """A pure function of time t in [0, 1]; a new schedule writes `log_alpha_bar` and nothing else.
+
+    Every method takes a float or a tensor of any shape and returns a float64 CPU tensor of that
+    shape. Float64 scalars on the CPU multiply float32 images on any device without promoting or
+    synchronising them.
+
+    Args:
+        T: number of timesteps; training draws t from {1/T, …, 1} and the network is fed T t.
+
+    Raises:
+        UserError: if T is not a positive integer.
+    """
+
+    def __init__(self, T: int = 1000) -> None:
+        if not isinstance(T, int) or isinstance(T, bool) or T < 1:
+            raise UserError(f"schedule.T is {T!r}; it must be an integer of at least 1.")
+        self.T = T
+
+    @abstractmethod
+    def log_alpha_bar(self, t: Time) -> Tensor:
+        """log ᾱ(t): strictly decreasing, 0 at t = 0, finite at t = 1."""
+
+    def alpha(self, t: Time) -> Tensor:
+        """Signal scale α(t) = √ᾱ(t)."""
+        return torch.exp(0.5 * self.log_alpha_bar(t))
+
+    def sigma(self, t: Time) -> Tensor:
+        """Noise scale σ(t) = √(1 - ᾱ(t)), through expm1 so that small t does not cancel."""
+        return torch.sqrt(-torch.expm1(self.log_alpha_bar(t)))
+
+    def lam(self, t: Time) -> Tensor:
+        """Half log-SNR λ(t) = log(α(t)/σ(t)); infinite at t = 0."""
+        log_alpha_bar = self.log_alpha_bar(t)
+        return 0.5 * (log_alpha_bar - torch.log(-torch.expm1(log_alpha_bar)))
+
+    def t_of_lam(self, lam: Time) -> Tensor:
+        """The time at which the half log-SNR is λ, by bisection of log ᾱ(t) = -log(1 + e^(-2λ))."""
+        target = -torch.nn.functional.softplus(-2.0 * float64(lam))
+        low, high = torch.zeros_like(target), torch.ones_like(target)
+        for _ in range(64):  # halves [0, 1] down to one float64
+            middle = 0.5 * (low + high)
+            too_early = self.log_alpha_bar(middle) > target
+            low, high = torch.where(too_early, middle, low), torch.where(too_early, high, middle)
+        return 0.5 * (low + high)
+
+
+class BetaSchedule(Schedule):
+    """A schedule given as DDPM's table β_1 … β_T; β is constant within a timestep.
+
+    log ᾱ(i/T) = Σ_{j ≤ i} log(1 - β_j), linear in t in between.
+
+    Source: Ho et al. 2020 (DDPM), eq. 4; Lu et al. 2022 (DPM-Solver), app. D.4 for the interpolation.
+    """
+
+    @abstractmethod
+    def betas(self) -> Tensor:
+        """β_1 … β_T as float64 (T,), each in (0, 1)."""
+
+    @cached_property
+    def _knots(self) -> Tensor:
+        return torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-self.betas()).cumsum(0)])
+
+    def log_alpha_bar(self, t: Time) -> Tensor:
+        """Linear interpolation of the table's log ᾱ at t = i/T."""
+        u = float64(t) * self.T
+        i = u.long().clamp(0, self.T - 1)
+        return torch.lerp(self._knots[i], self._knots[i + 1], u - i)
