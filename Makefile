@@ -1,0 +1,32 @@
+# Two commands do everything from a bare clone: make demo, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all lint format
+demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid, say where it is
+	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
+	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
+	@echo "The digits drawn, one class per column: outputs/demo/$(STAMP)/grid/grid.png"
+
+demo: STAMP := $(shell date +%Y-%m-%d_%H-%M-%S)
+
+test: .venv/ready  ## the tests that end within minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/ready
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@

@@ -1,0 +1,7 @@
+"""Callbacks: averaged weights, sample grids, throughput."""
+
+from diffusion_lightning.callbacks.ema import EMA, averaged_weights
+from diffusion_lightning.callbacks.sample_grid import SampleGrid
+from diffusion_lightning.callbacks.throughput import Throughput
+
+__all__ = ["EMA", "SampleGrid", "Throughput", "averaged_weights"]

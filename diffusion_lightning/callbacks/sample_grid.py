@@ -1,0 +1,117 @@
+"""Pictures during training."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from diffusion_lightning.callbacks.ema import averaged_weights
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.generate import Sampling, generate
+from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+
+log = logging.getLogger(__name__)
+
+
+class SampleGrid(Callback):
+    """Draws a grid of samples with the averaged weights, from the same noise each time.
+
+    Labelled models show one class per column. All processes draw their share; the first writes
+    `<folder>/step_<global step>.png` and hands the grid to the loggers that take images.
+
+    Args:
+        sampling: the run's sampler, guidance and clamp.
+        folder: where the PNGs go.
+        every_n_epochs: draw after every n-th epoch and after the last; None for never.
+        every_n_steps: draw after every n-th optimizer step; None for never.
+        num_images: images in the grid.
+        batch_size: images at a time.
+        seed: of the noise.
+
+    Raises:
+        UserError: if a count is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        folder: str,
+        every_n_epochs: int | None = 1,
+        every_n_steps: int | None = None,
+        num_images: int = 100,
+        batch_size: int = 100,
+        seed: int = 0,
+    ) -> None:
+        counts = {"num_images": num_images, "batch_size": batch_size}
+        counts |= {"every_n_epochs": every_n_epochs or 1, "every_n_steps": every_n_steps or 1}
+        for name, value in counts.items():
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"callbacks.sample_grid.{name} is {value!r}; it must be at least 1.")
+        self.sampling = sampling
+        self.folder = Path(folder)
+        self.every_n_epochs = every_n_epochs
+        self.every_n_steps = every_n_steps
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.seed = seed
+        self._last_step = -1
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Draw on the step schedule."""
+        if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
+            self.draw(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw on the epoch schedule."""
+        if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the finished model."""
+        if self.every_n_epochs or self.every_n_steps:
+            self.draw(trainer, pl_module)
+
+    def draw(self, trainer: Trainer, module: LightningModule) -> None:
+        """Draw the grid for the present step, once."""
+        if self._last_step == trainer.global_step:
+            return
+        self._last_step = trainer.global_step
+        with averaged_weights(trainer, module), trainer.precision_plugin.forward_context():
+            images = self._images(trainer, module)
+        if not trainer.is_global_zero:
+            return
+        path = self.folder / f"step_{trainer.global_step:07d}.png"
+        data = trainer.datamodule
+        grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
+        for logger in trainer.loggers:
+            log_image(logger, "samples", grid, trainer.global_step)
+        log.info("samples: %s", path)
+
+    def _num_labels(self, data: Any) -> int:
+        return data.num_classes if self.sampling.guidance.uses_labels else 0
+
+    def _images(self, trainer: Trainer, module: LightningModule) -> Tensor:
+        """All images uint8 (N, C, H, W) on the CPU; each process draws every world_size-th."""
+        data, world = trainer.datamodule, trainer.world_size
+        share = range(trainer.global_rank, -(-self.num_images // world) * world, world)
+        num_labels = self._num_labels(data)
+        labels = [i % num_labels for i in share] if num_labels else None
+        shape = (data.image_channels, data.image_size, data.image_size)
+        batches = generate(
+            self.sampling, module.denoiser, labels, share, shape, self.seed, self.batch_size
+        )
+        images = torch.cat([to_uint8(batch) for batch, _ in batches])
+        if world > 1:
+            images = module.all_gather(images).transpose(0, 1).flatten(0, 1)
+        return images[: self.num_images].cpu()
+
+
+def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
+    """Hand an uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
+    if hasattr(logger, "log_image"):
+        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
+    elif hasattr(logger.experiment, "add_image"):
+        logger.experiment.add_image(name, image, step)

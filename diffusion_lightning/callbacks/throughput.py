@@ -1,0 +1,55 @@
+"""Images per second and the time left, in the progress bar and the log."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+
+class Throughput(TQDMProgressBar):
+    """Lightning's progress bar with images/s (over the whole world) and the time left of the run."""
+
+    def __init__(self, refresh_rate: int = 20) -> None:
+        super().__init__(refresh_rate=refresh_rate)
+        self._training_seconds = 0.0
+        self._images = 0
+        self._steps = 0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """Start the clock of the batch."""
+        super().on_train_batch_start(trainer, pl_module, *args)
+        if self._images == 0:
+            self._last = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the batch; log the rate with the other step metrics."""
+        now = time.perf_counter()
+        # Long gaps (validation, sampling, checkpoints) count: they are part of the time left.
+        self._training_seconds += now - self._last
+        self._last = now
+        self._images += len(batch[0]) * trainer.world_size
+        self._steps += 1
+        if trainer.global_step % trainer.log_every_n_steps == 0:
+            pl_module.log("train/images_per_second", self._images / self._training_seconds)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """The bar's metrics, with images/s and the time left of all epochs."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        if self._steps:
+            metrics["images/s"] = f"{self._images / self._training_seconds:.0f}"
+            left = self._batches_left(trainer)
+            if left is not None:
+                seconds = left * self._training_seconds / self._steps
+                metrics["left"] = str(timedelta(seconds=round(seconds)))
+        return metrics
+
+    @staticmethod
+    def _batches_left(trainer: Trainer) -> float | None:
+        total = trainer.estimated_stepping_batches
+        return None if total == float("inf") else max(0, total - trainer.global_step)

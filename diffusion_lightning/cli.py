@@ -1,0 +1,65 @@
+"""What both command lines share: readable errors, and names for sweep folders."""
+
+import functools
+import hashlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException, InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from diffusion_lightning.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def job_folder(overrides: str) -> str:
+    """A sweep job's overrides as one folder name: no slashes, at most 150 characters."""
+    name = overrides.replace("/", ".").replace(" ", "") or "defaults"
+    if len(name) <= 150:
+        return name
+    return f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+
+
+def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Wrap a Hydra task: bad input becomes one readable message, and W&B's run is always closed."""
+
+    @functools.wraps(function)
+    def wrapped(cfg: DictConfig) -> Any:
+        try:
+            return function(cfg)
+        except Exception as error:
+            message = user_message(error)
+            if message is None:
+                raise
+            # In a sweep Hydra shows only the first failure, at the very end.
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                log.error(message)
+            raise CompactHydraException(f"error: {message}") from None
+        finally:
+            # An open run would swallow the next job of a sweep.
+            if "wandb" in sys.modules:
+                sys.modules["wandb"].finish()
+
+    return wrapped
+
+
+def user_message(error: BaseException) -> str | None:
+    """The message for the user if the error, or what Hydra wrapped in it, is about their input."""
+    if isinstance(error, InstantiationException):
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            return str(cause)
+        # A wrong or missing argument of a class, as Hydra words it.
+        return str(error) if cause is None or isinstance(cause, TypeError | ImportError) else None
+    if isinstance(error, UserError | OmegaConfBaseException):
+        return str(error)
+    return None

@@ -1,0 +1,55 @@
+"""Draws images in batches; image k depends on (seed, k) alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.clamp import Clamp
+from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.guidance import Guidance
+from diffusion_lightning.noise import ImageNoise
+from diffusion_lightning.samplers import Sampler
+from diffusion_lightning.samplers.base import Callback
+from diffusion_lightning.sampling_model import SamplingModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw: a sampler with the guidance and the clamp that it sees the model through."""
+
+    sampler: Sampler
+    guidance: Guidance
+    clamp: Clamp
+
+
+def generate(
+    sampling: Sampling,
+    denoiser: Denoiser,
+    labels: Sequence[int] | None,
+    indices: Sequence[int],
+    shape: Sequence[int],
+    seed: int,
+    batch_size: int,
+    callback: Callback | None = None,
+) -> Iterator[tuple[Tensor, int]]:
+    """Yield (images (B, C, H, W), evaluations of the network) batch by batch, in the given order.
+
+    Args:
+        sampling: sampler, guidance and clamp.
+        denoiser: in evaluation mode, on its device.
+        labels: one label per entry of indices, or None for unconditional images.
+        indices: the images' numbers, which with the seed key their noise.
+        shape: (C, H, W).
+        seed: at least 0.
+        batch_size: images at a time; changes no image.
+        callback: handed on to the sampler.
+    """
+    device = next(denoiser.parameters()).device
+    for start in range(0, len(indices), batch_size):
+        part = slice(start, start + batch_size)
+        noise = ImageNoise(seed, indices[part], shape, device)
+        y = None if labels is None else torch.tensor(labels[part], device=device)
+        model = SamplingModel(denoiser, sampling.guidance, sampling.clamp, y)
+        yield sampling.sampler(model, noise(), noise=noise, callback=callback), model.nfe

@@ -1,0 +1,124 @@
+"""Training and validation steps and the optimizer; sampling is none of its business."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.guidance import Guidance
+from diffusion_lightning.metrics.loss_by_time import LossByTime
+from diffusion_lightning.noise import key
+from diffusion_lightning.objectives import Objective
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, C, H, W) in [-1, 1] and labels (B,)."""
+
+
+class DiffusionModule(LightningModule):
+    """Trains a denoiser on L = E_t,ε weight(t) |output(x_t, t, y) - target|².
+
+    Source: Ho et al. 2020 (DDPM), algorithm 1.
+
+    Args:
+        denoiser: what is trained.
+        objective: the loss.
+        guidance: which labels are dropped.
+        optimizer: parameters → optimizer.
+        warmup_images: images over which the learning rate rises linearly from 0.
+        seed: with epoch, batch and rank, the key of every training step's randomness.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        objective: Objective,
+        guidance: Guidance,
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        warmup_images: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.objective = objective
+        self.guidance = guidance
+        self.optimizer = optimizer
+        self.warmup_images = warmup_images
+        self.seed = seed
+        self.train_loss = LossByTime()
+        self.val_loss = LossByTime()
+
+    def loss(self, batch: Batch, t: Tensor, eps: Tensor, y: Tensor) -> Tensor:
+        """Loss of each image (B,) at times t (B,) on the CPU, with noise eps (B, C, H, W)."""
+        x0, _ = batch
+        schedule, parameterization = self.denoiser.schedule, self.denoiser.parameterization
+        alpha, sigma = (
+            scale.view(-1, 1, 1, 1).to(x0.device, x0.dtype)
+            for scale in (schedule.alpha(t), schedule.sigma(t))
+        )
+        output = self.denoiser(alpha * x0 + sigma * eps, t, y)
+        target = parameterization.target(x0, eps, alpha, sigma)
+        return self.objective(output, target, alpha, sigma, parameterization)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Key all randomness of the step (times, noise, label and unit dropout)."""
+        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx, self.global_rank))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean loss at random times t in {1/T, …, 1}, with random noise and dropped labels."""
+        x0, y = batch
+        T = self.denoiser.schedule.T
+        t = torch.randint(1, T + 1, (len(x0),)).double() / T
+        y = self.guidance.drop_labels(y, self.denoiser.null(y))
+        loss = self.loss(batch, t, torch.randn_like(x0), y)
+        self.train_loss.update(loss.detach(), t)
+        self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
+        return loss.mean()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss on noise and evenly spread times that are the same at every validation."""
+        x0, y = batch
+        rng = torch.Generator().manual_seed(key(batch_idx, self.global_rank))
+        eps = torch.randn(x0.shape, generator=rng).to(x0)
+        T = self.denoiser.schedule.T
+        u = (torch.arange(len(x0), dtype=torch.float64) + torch.rand((), generator=rng)) / len(x0)
+        t = (u * T).ceil().clamp(1, T) / T
+        if self.guidance.p_uncond == 1:
+            y = self.denoiser.null(y)
+        self.val_loss.update(self.loss(batch, t, eps, y), t)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's loss per quarter of t."""
+        self._log_means("train", self.train_loss)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation loss, as a whole and per quarter of t."""
+        self._log_means("val", self.val_loss)
+
+    def _log_means(self, stage: str, metric: LossByTime) -> None:
+        quarters, mean = metric.compute()
+        if stage == "val":
+            self.log("val/loss", mean, prog_bar=True)
+        for name, value in zip(LossByTime.names, quarters, strict=True):
+            self.log(f"{stage}/loss_{name}", value)
+        metric.reset()
+
+    def configure_optimizers(self) -> dict:
+        """The optimizer, with a warm-up that counts images, whatever the batch and the world."""
+        optimizer = self.optimizer(self.denoiser.parameters())
+        trainer = self.trainer
+        images_per_step = (
+            trainer.datamodule.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        )
+
+        def warmup(step: int) -> float:
+            return min(1.0, (step + 1) * images_per_step / max(1, self.warmup_images))
+
+        scheduler = LambdaLR(optimizer, warmup)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }

@@ -1,0 +1,27 @@
+"""The loss per quarter of t: where along the walk the model errs."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class LossByTime(Metric):
+    """Mean loss over t in (0, 1/4], (1/4, 1/2], (1/2, 3/4] and (3/4, 1], summed over all processes."""
+
+    names = ("t0-25", "t25-50", "t50-75", "t75-100")
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("sums", torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, t: Tensor) -> None:
+        """Add the losses (B,) of images at times t (B,)."""
+        quarter = ((4 * t).ceil().long() - 1).clamp(0, 3).to(loss.device)
+        self.sums.index_add_(0, quarter, loss.double())
+        self.counts.index_add_(0, quarter, torch.ones_like(loss, dtype=torch.float64))
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """(means of the four quarters (4,), mean of all); nan for a quarter without images."""
+        return self.sums / self.counts, self.sums.sum() / self.counts.sum()
