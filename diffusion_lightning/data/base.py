@@ -1,0 +1,122 @@
+"""What every data module shares."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from diffusion_lightning.data.batches import Batch, Batches, Flipped
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.images import from_uint8
+
+
+class TensorImages(Dataset[Batch]):
+    """A set of images in memory: uint8 (N, C, H, W) and labels (N,)."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels.long()
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.images)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """The images and labels at the indices (B,)."""
+        return self.images[indices], self.labels[indices]
+
+
+class ImageData(LightningDataModule, ABC):
+    """Official splits as uint8, handed to the model as float32 in [-1, 1].
+
+    Args:
+        data_dir: where the data lies or is downloaded to.
+        batch_size: images per process and step.
+        image_channels, image_size: C and H = W, which the network is built for.
+        num_classes: K; 0 without labels.
+        class_names: one name per label.
+        flip: mirror half of the training images.
+        seed: of order and flips.
+        num_workers: processes that load batches; sets in memory need none.
+
+    Raises:
+        UserError: if batch_size < 1, or, in `setup`, if the images are not as described.
+    """
+
+    def __init__(
+        self,
+        data_dir: str,
+        batch_size: int,
+        image_channels: int,
+        image_size: int,
+        num_classes: int,
+        class_names: Sequence[str] | None = None,
+        flip: bool = False,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f"dataset.batch_size is {batch_size!r}; it must be at least 1.")
+        self.data_dir = Path(data_dir)
+        self.batch_size = batch_size
+        self.image_channels = image_channels
+        self.image_size = image_size
+        self.num_classes = num_classes
+        self.class_names = class_names
+        self.flip = flip
+        self.seed = seed
+        self.num_workers = num_workers
+        self._sets: tuple[Dataset[Batch], Dataset[Batch]] | None = None
+
+    @abstractmethod
+    def load(self, train: bool) -> Dataset[Batch]:
+        """The training or the test images."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load both splits once."""
+        if self._sets is None:
+            self._sets = self.load(train=True), self.load(train=False)
+            for images in self._sets:
+                self._check(images)
+
+    def _check(self, images: Dataset[Batch]) -> None:
+        shape = tuple(images[torch.tensor([0])][0].shape[1:])
+        wanted = (self.image_channels, self.image_size, self.image_size)
+        if shape != wanted:
+            raise UserError(
+                f"the images are {shape} (C, H, W), but dataset.image_channels and "
+                f"dataset.image_size say {wanted}."
+            )
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled batches."""
+        return self._loader(train=True)
+
+    def val_dataloader(self) -> DataLoader:
+        """The test split in order."""
+        return self._loader(train=False)
+
+    def _loader(self, train: bool) -> DataLoader:
+        assert self._sets is not None, "setup() comes first"
+        images = self._sets[0 if train else 1]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batches = Batches(
+            len(images), self.batch_size, self.seed, train, self.flip, rank, world
+        )
+        return DataLoader(
+            Flipped(images),
+            sampler=batches,
+            batch_size=None,  # `batches` yields whole batches
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """uint8 to float32 in [-1, 1], on the device."""
+        x, y = batch
+        return from_uint8(x), y

@@ -1,0 +1,82 @@
+"""Which images make up a batch: a pure function of (seed, epoch)."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from diffusion_lightning.noise import key
+
+Batch = tuple[Tensor, Tensor]
+"""uint8 images (B, C, H, W) and labels (B,), or indices (B,) and flips (B,)."""
+
+
+class Batches(Sampler[Batch]):
+    """Yields (indices (B,), flips (B,)): what to load and what to mirror.
+
+    With W processes, global batch i is a run of B W images of the epoch's order and each process
+    takes its share, so W processes see what one process with batches of B W images sees. Training
+    leaves out the incomplete last batch, unless it is the only one.
+
+    Args:
+        num_images: size of the set.
+        batch_size: B, per process.
+        seed: of order and flips.
+        train: shuffle and drop the rest; otherwise every image comes once, in order, unflipped.
+        flip: mirror half of the training images.
+        rank, world_size: which of how many processes this is.
+    """
+
+    def __init__(
+        self,
+        num_images: int,
+        batch_size: int,
+        seed: int = 0,
+        train: bool = True,
+        flip: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.seed = seed
+        self.train = train
+        self.flip = flip
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch's order; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        whole, rest = divmod(self.num_images, self.batch_size * self.world_size)
+        return max(1, whole) if self.train else whole + (rest > 0)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The epoch's batches for this process."""
+        rng = torch.Generator().manual_seed(key(self.seed, self.epoch))
+        order, flips = torch.arange(self.num_images), torch.zeros(self.num_images, dtype=torch.bool)
+        if self.train:
+            order = torch.randperm(self.num_images, generator=rng)
+            if self.flip:
+                flips = torch.rand(self.num_images, generator=rng) < 0.5
+        size = self.batch_size * self.world_size
+        for start in range(0, len(self) * size, size):
+            mine = slice(start + self.rank, min(start + size, self.num_images), self.world_size)
+            yield order[mine], flips[mine]
+
+
+class Flipped(Dataset[Batch]):
+    """Batches of a set of images, with the images mirrored that `Batches` marks."""
+
+    def __init__(self, images: "Dataset[Batch]") -> None:
+        self.images = images
+
+    def __getitem__(self, batch: Batch) -> Batch:
+        """uint8 images (B, C, H, W) and labels (B,)."""
+        indices, flips = batch
+        x, y = self.images[indices]
+        return torch.where(flips.view(-1, 1, 1, 1), x.flip(-1), x) if flips.any() else x, y

@@ -1,0 +1,24 @@
+"""scikit-learn's embedded digits."""
+
+import torch
+
+from diffusion_lightning.data.base import ImageData, TensorImages
+
+NUM_TRAIN = 1500
+
+
+class Digits(ImageData):
+    """1,797 handwritten 8x8 digits (Alpaydin & Kaynak 1998) that come with scikit-learn.
+
+    There is no official split: the first 1,500 are for training, the other 297 for testing.
+    """
+
+    def load(self, train: bool) -> TensorImages:
+        """Pixels 0 … 16 stretched to 0 … 255."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = (torch.from_numpy(digits.images) * 255 / 16).round().to(torch.uint8)[:, None]
+        labels = torch.from_numpy(digits.target)
+        part = slice(None, NUM_TRAIN) if train else slice(NUM_TRAIN, None)
+        return TensorImages(images[part], labels[part])

@@ -1,0 +1,156 @@
+"""Any folder of images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from diffusion_lightning.data.base import ImageData, TensorImages
+from diffusion_lightning.data.batches import Batch
+from diffusion_lightning.errors import UserError
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+TEST_EVERY = 20
+
+
+def read_image(path: Path, channels: int, size: int) -> Tensor:
+    """One image as uint8 (C, size, size): its short side resized, its centre kept.
+
+    Raises:
+        UserError: if the file cannot be decoded; it is named.
+    """
+    from PIL import Image, ImageOps
+    from torchvision.transforms.functional import pil_to_tensor
+
+    try:
+        with Image.open(path) as opened:
+            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as an image ({error}); repair or remove it.") from None
+    return pil_to_tensor(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+
+
+class FileImages(Dataset[Batch]):
+    """A set of image files, decoded when asked for."""
+
+    def __init__(self, files: Sequence[Path], labels: Tensor, channels: int, size: int) -> None:
+        self.files, self.labels = files, labels
+        self.channels, self.size = channels, size
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """The images and labels at the indices (B,)."""
+        images = [read_image(self.files[i], self.channels, self.size) for i in indices.tolist()]
+        return torch.stack(images), self.labels[indices]
+
+    def in_memory(self, title: str) -> TensorImages:
+        """All images decoded once, with a progress bar."""
+        from tqdm.auto import tqdm
+
+        images = torch.empty(len(self), self.channels, self.size, self.size, dtype=torch.uint8)
+        for i, file in enumerate(tqdm(self.files, desc=title, unit="image", leave=False)):
+            images[i] = read_image(file, self.channels, self.size)
+        return TensorImages(images, self.labels)
+
+
+class ImageFolder(ImageData):
+    """A folder of images, in class folders or flat (then without labels), split or not.
+
+    `data_dir` holds `train/` and `test/` (or `val/`), or the images themselves, of which every 20th
+    is then kept for testing. The classes are the names of the class folders in alphabetical order.
+
+    Args:
+        memory_limit: bytes; a larger set (as uint8 after resizing) streams from disk.
+        num_classes, class_names: found in the folder unless given.
+        others: see `ImageData`.
+
+    Raises:
+        UserError: if the folder is missing, empty, or mixes loose images with class folders; if
+            train and test have different classes; if an image cannot be read.
+    """
+
+    def __init__(
+        self,
+        data_dir: str,
+        *,
+        image_channels: int,
+        image_size: int,
+        num_classes: int | None = None,
+        class_names: Sequence[str] | None = None,
+        memory_limit: float = 4e9,
+        **others: Any,
+    ) -> None:
+        if image_channels not in (1, 3):
+            raise UserError(f"dataset.image_channels is {image_channels}; it must be 1 or 3.")
+        root = Path(data_dir)
+        if not root.is_dir():
+            raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
+        names = class_names or _classes(root / "train" if (root / "train").is_dir() else root)
+        if num_classes is not None and num_classes != len(names):
+            raise UserError(f"dataset.num_classes={num_classes}, but {root} has {len(names)} classes.")
+        super().__init__(
+            data_dir,
+            image_channels=image_channels,
+            image_size=image_size,
+            num_classes=len(names),
+            class_names=names or None,
+            **others,
+        )
+        self.memory_limit = memory_limit
+        self._files = {train: self._split(train) for train in (True, False)}
+
+    def load(self, train: bool) -> Dataset[Batch]:
+        """The split in memory, or streaming if it is too big."""
+        images = self._files[train]
+        size = len(images) * self.image_channels * self.image_size**2
+        return images if size > self.memory_limit else images.in_memory("train" if train else "test")
+
+    def _split(self, train: bool) -> FileImages:
+        root = self.data_dir
+        if (root / "train").is_dir():
+            held_out = next((root / n for n in ("test", "val") if (root / n).is_dir()), None)
+            if held_out is None:
+                raise UserError(f"{root} has train/ but no test/ or val/; add one of them.")
+            files, labels = self._scan(root / "train" if train else held_out)
+        else:
+            files, labels = self._scan(root)
+            testing = torch.arange(len(files)) % TEST_EVERY == 0
+            if len(files) > 1:
+                keep = ~testing if train else testing
+                files = [f for f, kept in zip(files, keep.tolist(), strict=True) if kept]
+                labels = labels[keep]
+        return FileImages(files, labels, self.image_channels, self.image_size)
+
+    def _scan(self, folder: Path) -> tuple[list[Path], Tensor]:
+        """Files and labels (N,) of one split, in sorted order."""
+        names = _classes(folder)
+        if list(names) != list(self.class_names or []):
+            raise UserError(f"{folder} has the classes {names}, expected {self.class_names or []}.")
+        found = [(f, y) for y, name in enumerate(names) for f in _images(folder / name, deep=True)]
+        found = found or [(f, 0) for f in _images(folder)]
+        if not found:
+            kinds = " ".join(sorted(EXTENSIONS))
+            raise UserError(f"no images in {folder} (looked for {kinds}).")
+        return [f for f, _ in found], torch.tensor([y for _, y in found])
+
+
+def _images(folder: Path, deep: bool = False) -> list[Path]:
+    files = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(f for f in files if f.suffix.lower() in EXTENSIONS and f.is_file())
+
+
+def _classes(folder: Path) -> list[str]:
+    """Names of the class folders; none if the images lie flat."""
+    folders = sorted(
+        f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")
+    )
+    names = [name for name in folders if _images(folder / name, deep=True)]
+    if names and _images(folder):
+        raise UserError(f"{folder} mixes loose images with class folders; keep one of the two.")
+    return names
