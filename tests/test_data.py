@@ -1,0 +1,194 @@
+import pickle
+import struct
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_lightning.data import CIFAR10, MNIST, Digits, ImageFolder
+from diffusion_lightning.data.batches import Batches
+from diffusion_lightning.errors import UserError
+
+RNG = np.random.default_rng(0)
+
+
+def digits(**kwargs):
+    return Digits("", **{"batch_size": 64, "image_channels": 1, "image_size": 8, "num_classes": 10} | kwargs)
+
+
+def batches_of(data, train):
+    data.setup()
+    loader = data.train_dataloader() if train else data.val_dataloader()
+    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    truth = load_digits()
+    x, y = (torch.cat(parts) for parts in zip(*batches_of(digits(), train=False), strict=True))
+    assert x.dtype == torch.float32 and x.shape == (297, 1, 8, 8)
+    expected = np.round(truth.images[1500:] * 255 / 16) / 127.5 - 1
+    np.testing.assert_allclose(x[:, 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(y, truth.target[1500:])
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    def order(seed, epoch):
+        batches = Batches(100, 10, seed, flip=True)
+        batches.set_epoch(epoch)
+        return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+
+    again = order(0, 1)
+    assert all(torch.equal(a, b) for a, b in zip(order(0, 1), again, strict=True))
+    assert again[0].sort().values.equal(torch.arange(100))
+    assert not order(0, 2)[0].equal(again[0]) and not order(1, 1)[0].equal(again[0])
+    assert 20 < again[1].sum() < 80
+
+
+@pytest.mark.parametrize("num_images", [1, 5, 16, 37])
+@pytest.mark.parametrize("train", [True, False])
+def test_two_processes_see_the_batches_of_one(num_images, train):
+    one = list(Batches(num_images, 8, train=train))
+    two = [list(Batches(num_images, 4, train=train, rank=r, world_size=2)) for r in (0, 1)]
+    assert len(one) == len(two[0]) == len(two[1]) > 0
+    for whole, *parts in zip(one, *two, strict=True):
+        assert whole[0].sort().values.equal(torch.cat([p[0] for p in parts]).sort().values)
+
+
+def test_flips_mirror_and_spare_validation():
+    data = digits(flip=True)
+    plain, flipped = batches_of(digits(), True), batches_of(data, True)
+    mirrored = 0
+    for (x, _), (f, _) in zip(plain, flipped, strict=True):
+        same, mirror = ((f == z).flatten(1).all(1) for z in (x, x.flip(-1)))
+        assert (same | mirror).all()
+        mirrored += (mirror & ~same).sum().item()
+    assert 0.4 < mirrored / 1500 < 0.6
+    pairs = zip(batches_of(digits(), False), batches_of(data, False), strict=True)
+    assert all(a[0].equal(b[0]) for a, b in pairs)
+
+
+def write_idx(path, array):
+    header = struct.pack(">HBB" + "I" * array.ndim, 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.tobytes())
+
+
+def test_mnist_reads_the_original_format(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    truth = {}
+    for split, n in (("train", 6), ("t10k", 4)):
+        truth[split] = RNG.integers(0, 256, (n, 28, 28), dtype=np.uint8), np.arange(n, dtype=np.uint8)
+        write_idx(raw / f"{split}-images-idx3-ubyte", truth[split][0])
+        write_idx(raw / f"{split}-labels-idx1-ubyte", truth[split][1])
+    data = MNIST(str(tmp_path), 4, 1, 28, 10)
+    data.prepare_data()
+    ((x, y),) = batches_of(data, train=False)
+    np.testing.assert_allclose(x[:, 0], truth["t10k"][0] / 127.5 - 1, atol=1e-6)
+    np.testing.assert_array_equal(y, truth["t10k"][1])
+
+
+def test_cifar10_reads_the_original_format(tmp_path, monkeypatch):
+    import hashlib
+
+    from torchvision.datasets import CIFAR10 as Torchvision
+
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content))
+        return [name, hashlib.md5((folder / name).read_bytes()).hexdigest()]
+
+    pixels = RNG.integers(0, 256, (5, 3072), dtype=np.uint8)
+    batch = {"data": pixels, "labels": [0, 1, 2, 3, 9]}
+    monkeypatch.setattr(Torchvision, "train_list", [write("data_batch_1", batch)])
+    monkeypatch.setattr(Torchvision, "test_list", [write("test_batch", batch)])
+    name, md5 = write("batches.meta", {"label_names": ["a"] * 10})
+    monkeypatch.setattr(Torchvision, "meta", {"filename": name, "key": "label_names", "md5": md5})
+    data = CIFAR10(str(tmp_path), 5, 3, 32, 10)
+    data.prepare_data()
+    ((x, y),) = batches_of(data, train=False)
+    np.testing.assert_allclose(x, pixels.reshape(5, 3, 32, 32) / 127.5 - 1, atol=1e-6)
+    assert y.tolist() == [0, 1, 2, 3, 9]
+    (folder / "test_batch").write_bytes(b"changed")
+    with pytest.raises(UserError, match="CIFAR-10"):
+        CIFAR10(str(tmp_path), 5, 3, 32, 10).load(train=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "file"), [(MNIST, 28, "train-images-idx3"), (CIFAR10, 32, "cifar-10-python.tar.gz")]
+)
+def test_no_network_says_which_file_to_put_where(kind, size, file, tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    data = kind(str(tmp_path / "data"), 4, 1, size, 10)
+    with pytest.raises(UserError, match=file) as error:
+        data.prepare_data()
+    assert str(tmp_path / "data") in str(error.value)
+
+
+def save(path, colour, size=(40, 30), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def folder_data(root, **kwargs):
+    return ImageFolder(str(root), **{"image_channels": 3, "image_size": 8, "batch_size": 4} | kwargs)
+
+
+def test_class_folders_with_splits(tmp_path):
+    for split in ("train", "test"):
+        save(tmp_path / split / "cat" / "a b.png", (255, 0, 0))
+        save(tmp_path / split / "dog é" / "1.jpg", (0, 0, 255))
+    data = folder_data(tmp_path)
+    assert (data.num_classes, data.class_names) == (2, ["cat", "dog é"])
+    ((x, y),) = batches_of(data, train=False)
+    assert y.tolist() == [0, 1]
+    torch.testing.assert_close(x[0, :, 4, 4], torch.tensor([1.0, -1.0, -1.0]))
+
+
+def test_flat_folder_has_no_classes_and_keeps_every_20th_for_testing(tmp_path):
+    for i in range(41):
+        save(tmp_path / f"{i:02}.png", i, mode="L")
+    data = folder_data(tmp_path, image_channels=1)
+    assert data.num_classes == 0 and data.class_names is None
+    test = torch.cat([x for x, _ in batches_of(data, train=False)])
+    torch.testing.assert_close(test[:, 0, 0, 0], torch.tensor([0, 20, 40]) / 127.5 - 1)
+
+
+def test_crop_keeps_the_centre_and_streaming_equals_memory(tmp_path):
+    for i in range(8):
+        pixels = np.zeros((20, 40, 3), np.uint8)
+        pixels[:, 7:33] = RNG.integers(0, 256, 3)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    memory, disk = (folder_data(tmp_path, memory_limit=m) for m in (4e9, 0))
+    for (a, _), (b, _) in zip(batches_of(memory, True), batches_of(disk, True), strict=True):
+        assert a.equal(b)
+        assert (a[..., 1:-1].amax((2, 3)) == a[..., 1:-1].amin((2, 3))).all()  # no black sides
+
+
+def test_bad_folders(tmp_path):
+    with pytest.raises(UserError, match="no folder"):
+        folder_data(tmp_path / "absent")
+    with pytest.raises(UserError, match="no images"):
+        folder_data(tmp_path)
+    save(tmp_path / "a.png", 0, mode="L")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    with pytest.raises(UserError, match=r"broken\.png"):
+        folder_data(tmp_path).setup()
+    save(tmp_path / "cat" / "b.png", 0, mode="L")
+    with pytest.raises(UserError, match="mixes"):
+        folder_data(tmp_path)
+
+
+def test_bad_facts():
+    with pytest.raises(UserError, match="image_size"):
+        digits(image_size=16).setup()
+    with pytest.raises(UserError, match="batch_size"):
+        digits(batch_size=0)

@@ -1,0 +1,82 @@
+"""Step by step against diffusers' schedulers, whose index i is our t = (i + 1)/T.
+
+Their tables are float32 products of 1000 factors, good to about 1e-5; ours are float64.
+"""
+
+import pytest
+import torch
+
+from diffusion_lightning.clamp import NoClamp, Static
+from diffusion_lightning.parameterizations import Eps
+from diffusion_lightning.samplers import DDIM, DDPM
+from diffusion_lightning.schedules import Cosine, Linear
+from tests.oracles import normal, sampling_model
+
+diffusers = pytest.importorskip("diffusers")
+
+SCHEDULES = {"linear": Linear(), "squaredcos_cap_v2": Cosine()}
+
+
+class Peer:
+    """A made-up network's ε, smooth in x and t, for both sides."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+
+    @staticmethod
+    def eps(x_t, t):
+        return torch.tanh(x_t * (0.5 + t)) + 0.1 * t
+
+    def x0(self, x_t, t, y):
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        return Eps().x0(self.eps(x_t, t), x_t, alpha, sigma)
+
+
+def compare(ours, theirs, name, steps, clip, **kwargs):
+    draws = [normal(2, 3, 4, 4, seed=i) for i in range(1, steps)]
+    walk, rest = [], iter(draws)
+    model = sampling_model(Peer(SCHEDULES[name]), Static() if clip else NoClamp())
+    x = normal(2, 3, 4, 4)
+    last = ours(
+        model, x, noise=lambda: next(rest), callback=lambda i, t, p: walk.append(p.x_t.clone())
+    )
+    theirs.set_timesteps(steps)
+    x_t = x
+    for i, index in enumerate(theirs.timesteps.tolist()):
+        torch.testing.assert_close(walk[i], x_t, rtol=5e-4, atol=5e-4)
+        eps = Peer.eps(x_t, (index + 1) / 1000)
+        extra = kwargs | ({"variance_noise": draws[i]} if "eta" in kwargs and i < steps - 1 else {})
+        if not extra.get("eta"):
+            extra.pop("variance_noise", None)
+        x_t = theirs.step(eps, index, x_t, **extra).prev_sample
+    torch.testing.assert_close(last, x_t, rtol=5e-4, atol=5e-4)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("eta", [0.0, 0.7])
+def test_ddim(name, steps, clip, eta):
+    theirs = diffusers.DDIMScheduler(
+        beta_schedule=name, clip_sample=clip, timestep_spacing="trailing", set_alpha_to_one=True
+    )
+    # Its last step, to ᾱ = 1, adds no noise: the variance there is 0.
+    compare(DDIM(steps, eta), theirs, name, steps, clip, eta=eta, use_clipped_model_output=True)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("steps", [50, 1000])
+@pytest.mark.parametrize("variance", ["posterior", "beta"])
+def test_ddpm(name, steps, variance, monkeypatch):
+    theirs = diffusers.DDPMScheduler(
+        beta_schedule=name,
+        variance_type={"posterior": "fixed_small", "beta": "fixed_large"}[variance],
+        timestep_spacing="trailing",
+    )
+    # With fixed_large it adds noise even to its last step, to x0; we end with x0 itself.
+    draws = iter([normal(2, 3, 4, 4, seed=i) for i in range(1, steps)] + [torch.zeros(())])
+    monkeypatch.setattr(
+        "diffusers.schedulers.scheduling_ddpm.randn_tensor",
+        lambda *_, **__: next(draws),
+    )
+    compare(DDPM(steps, variance), theirs, name, steps, clip=True)

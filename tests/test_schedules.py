@@ -1,0 +1,66 @@
+import math
+
+import pytest
+import torch
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.schedules import Cosine, Linear
+
+TS = (1, 2, 10, 21, 100, 1000, 4000)
+
+
+def table_of_alpha_bar(kind, T):
+    """DDPM's ᾱ_0 … ᾱ_T in plain Python, product by product."""
+
+    def f(i):
+        return math.cos((i / T + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    products = [1.0]
+    for i in range(1, T + 1):
+        if kind is Cosine:
+            beta = 1 - f(i) / f(i - 1)
+        else:
+            fraction = (i - 1) / max(1, T - 1)
+            beta = (1e-4 + fraction * (0.02 - 1e-4)) * 1000 / T
+        products.append(products[-1] * (1 - min(beta, 0.999)))
+    return torch.tensor(products, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", [Linear, Cosine])
+@pytest.mark.parametrize("T", TS)
+def test_exact_at_the_timesteps(kind, T):
+    schedule, t = kind(T), torch.arange(T + 1, dtype=torch.float64) / T
+    expected = table_of_alpha_bar(kind, T)
+    torch.testing.assert_close(schedule.alpha(t) ** 2, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(schedule.sigma(t) ** 2, 1 - expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Linear, Cosine])
+@pytest.mark.parametrize("T", TS)
+def test_properties(kind, T):
+    schedule, t = kind(T), torch.linspace(0, 1, 5001, dtype=torch.float64)
+    log_alpha_bar = schedule.log_alpha_bar(t)
+    assert log_alpha_bar[0] == 0 and log_alpha_bar.isfinite().all()
+    assert (log_alpha_bar.diff() < 0).all()
+    torch.testing.assert_close(schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2, torch.ones_like(t))
+    torch.testing.assert_close(schedule.t_of_lam(schedule.lam(t)), t, rtol=0, atol=1e-9)
+
+
+def test_sigma_does_not_cancel_at_small_t():
+    schedule = Linear()
+    t = 1e-12
+    expected = math.sqrt(-math.log1p(-1e-4) * 1000 * t)  # σ² = -log ᾱ to first order
+    assert schedule.sigma(t).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("T", [0, -1, 1.5, True, "x"])
+def test_refuses_a_bad_T(T):
+    with pytest.raises(UserError, match=r"schedule\.T"):
+        Linear(T)
+
+
+def test_refuses_bad_parameters():
+    with pytest.raises(UserError, match="beta_start"):
+        Linear(beta_start=0.1, beta_end=0.01)
+    with pytest.raises(UserError, match=r"schedule\.s"):
+        Cosine(s=0)
