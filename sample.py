@@ -48,7 +48,7 @@ def sample(cfg: DictConfig) -> Path:
 
     data = run.dataset
     shape = (data.image_channels, data.image_size, data.image_size)
-    batches, nfe, start = [], 0, time.perf_counter()
+    batches, evaluations, start = [], [], time.perf_counter()
     steps = (sampling.sampler.steps or denoiser.schedule.T) * -(-num_images // cfg.batch_size)
     with tqdm(total=steps, desc="sampling", unit="step") as bar:
         for images, nfe in generate(
@@ -62,6 +62,7 @@ def sample(cfg: DictConfig) -> Path:
             callback=lambda *_: bar.update(),
         ):
             batches.append(to_uint8(images).cpu())
+            evaluations.append(nfe)
     seconds = time.perf_counter() - start
 
     pixels = torch.cat(batches)
@@ -77,7 +78,7 @@ def sample(cfg: DictConfig) -> Path:
         "weights": cfg.weights,
         "sampler": _plain(cfg.sampler),
         "grid": _plain(cfg.sampler.grid),
-        "nfe": nfe,
+        "nfe": evaluations[0],
         "guidance": {"scale": sampling.guidance.scale, "p_uncond": sampling.guidance.p_uncond},
         "clamp": _plain(cfg.clamp),
         "labels": _plain(cfg.labels),
@@ -87,7 +88,9 @@ def sample(cfg: DictConfig) -> Path:
         "seconds": round(seconds, 3),
     }
     (out / "sampling.json").write_text(json.dumps(record, indent=2) + "\n")
-    log.info("%d images, %d evaluations each, %.1f s: %s", num_images, nfe, seconds, out / "grid.png")
+    log.info(
+        "%d images, %d evaluations each, %.1f s: %s", num_images, evaluations[0], seconds, out / "grid.png"
+    )
     return out
 
 

@@ -64,9 +64,7 @@ def config_of(checkpoint: dict[str, Any]) -> DictConfig:
     return OmegaConf.create(dict(checkpoint["hyper_parameters"]))
 
 
-def load_denoiser(
-    checkpoint: dict[str, Any], weights: str = "ema", trust: tuple[str, ...] = ()
-) -> Denoiser:
+def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple[str, ...] = ()) -> Denoiser:
     """The trained denoiser in evaluation mode, on the CPU.
 
     Args:

@@ -1,5 +1,7 @@
 """The denoiser: a network that knows its schedule and what its output means."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -17,17 +19,16 @@ class Denoiser(nn.Module):
         parameterization: how the output encodes x0.
     """
 
-    def __init__(
-        self, network: nn.Module, schedule: Schedule, parameterization: Parameterization
-    ) -> None:
+    def __init__(self, network: nn.Module, schedule: Schedule, parameterization: Parameterization) -> None:
         super().__init__()
         self.network = network
+        self.num_classes = cast(int, network.num_classes)
         self.schedule = schedule
         self.parameterization = parameterization
 
     def null(self, y: Tensor) -> Tensor:
         """Null labels in the shape of y."""
-        return torch.full_like(y, self.network.num_classes)
+        return torch.full_like(y, self.num_classes)
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """The network's raw output (B, C, H, W) at times t (B,) for labels y (B,); None is null."""

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from diffusion_lightning.data.base import data_of
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.metrics.loss_by_time import LossByTime
@@ -106,13 +108,11 @@ class DiffusionModule(LightningModule):
             self.log(f"{stage}/loss_{name}", value)
         metric.reset()
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, whatever the batch and the world."""
         optimizer = self.optimizer(self.denoiser.parameters())
         trainer = self.trainer
-        images_per_step = (
-            trainer.datamodule.batch_size * trainer.world_size * trainer.accumulate_grad_batches
-        )
+        images_per_step = data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
 
         def warmup(step: int) -> float:
             return min(1.0, (step + 1) * images_per_step / max(1, self.warmup_images))

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
@@ -22,13 +23,11 @@ class MetricsCSV(CSVLogger):
     """Writes `<save_dir>/metrics.csv`, and appends to it when a run is resumed."""
 
     def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 100) -> None:
-        super().__init__(
-            save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps
-        )
+        super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps)
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> ExperimentWriter:
+    def experiment(self) -> Any:
         """The writer."""
         if self._experiment is None:
             self._experiment = _Writer(log_dir=self.log_dir)

@@ -18,9 +18,7 @@ class SamplingModel:
         y: labels (B,), or None for an unconditional walk.
     """
 
-    def __init__(
-        self, denoiser: Denoiser, guidance: Guidance, clamp: Clamp, y: Tensor | None = None
-    ) -> None:
+    def __init__(self, denoiser: Denoiser, guidance: Guidance, clamp: Clamp, y: Tensor | None = None) -> None:
         self.denoiser = denoiser
         self.schedule = denoiser.schedule
         self.guidance = guidance

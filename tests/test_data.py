@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_lightning.data import CIFAR10, MNIST, Digits, ImageFolder
+from diffusion_lightning.data import CIFAR10, MNIST, Digits, FashionMNIST, ImageFolder
+from diffusion_lightning.data.base import TensorImages
 from diffusion_lightning.data.batches import Batches
 from diffusion_lightning.errors import UserError
 
@@ -48,7 +49,26 @@ def test_order_is_a_function_of_seed_and_epoch():
     assert 20 < again[1].sum() < 80
 
 
-@pytest.mark.parametrize("num_images", [1, 5, 16, 37])
+def test_training_drops_the_rest_and_validation_keeps_it():
+    sizes = {train: [len(i) for i, _ in Batches(21, 8, train=train)] for train in (True, False)}
+    assert sizes == {True: [8, 8], False: [8, 8, 5]}
+    assert [len(i) for i, _ in Batches(5, 8)] == [5]
+    assert torch.cat([i for i, _ in Batches(21, 8, train=False)]).equal(torch.arange(21))
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("num_images", [1, 2, 3, 17, 33, 34, 36])
+def test_no_process_gets_an_empty_batch_or_loses_an_image(num_images, train):
+    shares = [list(Batches(num_images, 4, 0, train, rank=r, world_size=4)) for r in range(4)]
+    assert len({len(share) for share in shares}) == 1
+    assert all(len(indices) for share in shares for indices, _ in share)
+    seen = torch.cat([indices for share in shares for indices, _ in share])
+    expected = 32 if train and num_images > 32 else 16 if train and num_images > 16 else num_images
+    assert len(seen.unique()) == expected
+    assert len(seen) == expected or num_images < 4
+
+
+@pytest.mark.parametrize("num_images", [2, 5, 16, 37])
 @pytest.mark.parametrize("train", [True, False])
 def test_two_processes_see_the_batches_of_one(num_images, train):
     one = list(Batches(num_images, 8, train=train))
@@ -81,7 +101,10 @@ def test_mnist_reads_the_original_format(tmp_path):
     raw.mkdir(parents=True)
     truth = {}
     for split, n in (("train", 6), ("t10k", 4)):
-        truth[split] = RNG.integers(0, 256, (n, 28, 28), dtype=np.uint8), np.arange(n, dtype=np.uint8)
+        truth[split] = (
+            RNG.integers(0, 256, (n, 28, 28), dtype=np.uint8),
+            np.arange(n, dtype=np.uint8),
+        )
         write_idx(raw / f"{split}-images-idx3-ubyte", truth[split][0])
         write_idx(raw / f"{split}-labels-idx1-ubyte", truth[split][1])
     data = MNIST(str(tmp_path), 4, 1, 28, 10)
@@ -89,6 +112,17 @@ def test_mnist_reads_the_original_format(tmp_path):
     ((x, y),) = batches_of(data, train=False)
     np.testing.assert_allclose(x[:, 0], truth["t10k"][0] / 127.5 - 1, atol=1e-6)
     np.testing.assert_array_equal(y, truth["t10k"][1])
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage!", b"\0\0\x08\x03", b"\0\0\x08\x01\0\0\0\x09ab"])
+def test_damaged_mnist_is_one_line(damage, tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte").write_bytes(damage)
+    with pytest.raises(UserError, match="FashionMNIST.*train-labels-idx1-ubyte.gz") as error:
+        FashionMNIST(str(tmp_path), 4, 1, 28, 10).load(train=True)
+    assert "\n" not in str(error.value) and str(raw) in str(error.value)
 
 
 def test_cifar10_reads_the_original_format(tmp_path, monkeypatch):
@@ -120,7 +154,8 @@ def test_cifar10_reads_the_original_format(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "file"), [(MNIST, 28, "train-images-idx3"), (CIFAR10, 32, "cifar-10-python.tar.gz")]
+    ("kind", "size", "file"),
+    [(MNIST, 28, "train-images-idx3"), (CIFAR10, 32, "cifar-10-python.tar.gz")],
 )
 def test_no_network_says_which_file_to_put_where(kind, size, file, tmp_path, monkeypatch):
     def no_network(*_, **__):
@@ -130,7 +165,8 @@ def test_no_network_says_which_file_to_put_where(kind, size, file, tmp_path, mon
     data = kind(str(tmp_path / "data"), 4, 1, size, 10)
     with pytest.raises(UserError, match=file) as error:
         data.prepare_data()
-    assert str(tmp_path / "data") in str(error.value)
+    assert str(tmp_path / "data") in str(error.value) and "\n" not in str(error.value)
+    assert error.value.__cause__ is None and error.value.__suppress_context__
 
 
 def save(path, colour, size=(40, 30), mode="RGB"):
@@ -173,6 +209,52 @@ def test_crop_keeps_the_centre_and_streaming_equals_memory(tmp_path):
         assert (a[..., 1:-1].amax((2, 3)) == a[..., 1:-1].amin((2, 3))).all()  # no black sides
 
 
+def test_only_a_set_on_disk_is_given_workers(tmp_path):
+    for i in range(8):
+        save(tmp_path / f"{i}.png", (i, 2 * i, 3 * i))
+    memory, disk = (folder_data(tmp_path, num_workers=1, memory_limit=m) for m in (4e9, 0))
+    memory.setup()
+    disk.setup()
+    assert isinstance(memory._sets[0], TensorImages) and memory.num_train == disk.num_train == 7
+    assert memory.train_dataloader().num_workers == 0 and disk.train_dataloader().num_workers == 1
+    for a, b in zip(memory.train_dataloader(), disk.train_dataloader(), strict=True):
+        assert a[0].equal(b[0]) and a[1].equal(b[1])
+
+
+def test_class_names_fix_the_order_of_the_labels(tmp_path):
+    for split, name in (("train", "cat"), ("train", "dog"), ("val", "cat"), ("val", "dog")):
+        save(tmp_path / split / name / "deep" / "1.png", 0)
+    data = folder_data(tmp_path, class_names=["dog", "cat"], num_classes=2)
+    data.setup()
+    files = data._files[False]
+    assert [f.parts[-3] for f in files.files] == ["dog", "cat"] and files.labels.tolist() == [0, 1]
+    with pytest.raises(UserError, match="bird"):
+        folder_data(tmp_path, class_names=["dog", "bird"])
+    with pytest.raises(UserError, match="num_classes is 3"):
+        folder_data(tmp_path, num_classes=3)
+
+
+def test_orientation_and_hidden_files_are_respected(tmp_path):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = 255  # the upper half is white
+    exif = Image.Exif()
+    exif[0x0112] = 3  # taken upside down
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    (tmp_path / "._a.jpg").write_bytes(b"what macOS leaves behind")
+    data = folder_data(tmp_path)
+    for ((x, y),) in (batches_of(data, True), batches_of(data, False)):  # one image is both
+        assert (x[0, :, :4] < 0).all() and (x[0, :, 4:] > 0).all() and y.tolist() == [0]
+
+
+def test_splits_with_different_classes(tmp_path):
+    save(tmp_path / "train" / "cat" / "1.png", 0)
+    with pytest.raises(UserError, match="no test/ or val/"):
+        folder_data(tmp_path)
+    save(tmp_path / "test" / "dog" / "1.png", 0)
+    with pytest.raises(UserError, match=r"test has the classes \['dog'\], expected \['cat'\]"):
+        folder_data(tmp_path)
+
+
 def test_bad_folders(tmp_path):
     with pytest.raises(UserError, match="no folder"):
         folder_data(tmp_path / "absent")
@@ -190,5 +272,8 @@ def test_bad_folders(tmp_path):
 def test_bad_facts():
     with pytest.raises(UserError, match="image_size"):
         digits(image_size=16).setup()
-    with pytest.raises(UserError, match="batch_size"):
-        digits(batch_size=0)
+    with pytest.raises(UserError, match="num_classes=10"):
+        digits(num_classes=9).setup()
+    for batch_size in (0, 1.5, True, None):
+        with pytest.raises(UserError, match="batch_size"):
+            digits(batch_size=batch_size)

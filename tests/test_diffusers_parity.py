@@ -37,9 +37,7 @@ def compare(ours, theirs, name, steps, clip, **kwargs):
     walk, rest = [], iter(draws)
     model = sampling_model(Peer(SCHEDULES[name]), Static() if clip else NoClamp())
     x = normal(2, 3, 4, 4)
-    last = ours(
-        model, x, noise=lambda: next(rest), callback=lambda i, t, p: walk.append(p.x_t.clone())
-    )
+    last = ours(model, x, noise=lambda: next(rest), callback=lambda i, t, p: walk.append(p.x_t.clone()))
     theirs.set_timesteps(steps)
     x_t = x
     for i, index in enumerate(theirs.timesteps.tolist()):

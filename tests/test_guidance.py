@@ -66,6 +66,7 @@ def test_refuses_what_was_never_trained(p, w):
         Guidance(p, w)
 
 
-def test_labels_are_needed():
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_labels_are_needed(scale):
     with pytest.raises(UserError, match="label"):
-        guided(2.0, y=None)
+        guided(scale, y=None)

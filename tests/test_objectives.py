@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.objectives import MinSNR, SimpleMSE
-from diffusion_lightning.parameterizations import V, X0, Eps
+from diffusion_lightning.parameterizations import X0, Eps, V
 from diffusion_lightning.schedules import Cosine
 
 T = torch.tensor([0.01, 0.3, 0.6, 1.0])

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from diffusion_lightning.denoiser import Denoiser
-from diffusion_lightning.parameterizations import V, X0, Eps
+from diffusion_lightning.parameterizations import X0, Eps, V
 from diffusion_lightning.samplers import DDIM
 from diffusion_lightning.schedules import Cosine, Linear
 from tests.oracles import GaussianOracle, normal, sampling_model

@@ -28,6 +28,14 @@ def test_ddim_converges_to_the_probability_flow(schedule):
     assert slope(errors) == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.parametrize("schedule", [Linear(), Cosine()])
+def test_a_whole_ddim_walk_ends_on_the_data(schedule):
+    oracle, x = GaussianOracle(schedule), normal(4, 1, 4, 4)
+    exact = oracle.flow(x, 1.0, 0.0)
+    errors = [(DDIM(n)(sampling_model(oracle), x) - exact).abs().max().item() for n in (20, 40, 80, 160)]
+    assert slope(errors) == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize("variance", ["posterior", "beta"])
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
 def test_ddpm_draws_the_data(schedule, variance):
@@ -87,8 +95,7 @@ def test_memory_makes_a_second_order_solver():
     oracle, x = GaussianOracle(Linear()), normal(4, 1, 4, 4)
     exact = oracle.x0(oracle.flow(x, 1.0, 1e-3), 1e-3, None)
     errors = [
-        (TwoStep(n, LogSNR())(sampling_model(oracle), x) - exact).abs().max().item()
-        for n in (40, 80, 160)
+        (TwoStep(n, LogSNR())(sampling_model(oracle), x) - exact).abs().max().item() for n in (40, 80, 160)
     ]
     assert slope(errors) == pytest.approx(2, abs=0.2)
 

@@ -59,8 +59,13 @@ def test_refuses_a_bad_T(T):
         Linear(T)
 
 
-def test_refuses_bad_parameters():
+@pytest.mark.parametrize("ends", [(0.1, 0.01), (0.0, 0.02), (-1e-4, 0.02), (1e-4, 1.0)])
+def test_refuses_bad_betas(ends):
     with pytest.raises(UserError, match="beta_start"):
-        Linear(beta_start=0.1, beta_end=0.01)
+        Linear(1000, *ends)
+
+
+@pytest.mark.parametrize("s", [0, -0.008])
+def test_refuses_a_bad_offset(s):
     with pytest.raises(UserError, match=r"schedule\.s"):
-        Cosine(s=0)
+        Cosine(s=s)

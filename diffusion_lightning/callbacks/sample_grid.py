@@ -100,9 +100,7 @@ class SampleGrid(Callback):
         num_labels = self._num_labels(data)
         labels = [i % num_labels for i in share] if num_labels else None
         shape = (data.image_channels, data.image_size, data.image_size)
-        batches = generate(
-            self.sampling, module.denoiser, labels, share, shape, self.seed, self.batch_size
-        )
+        batches = generate(self.sampling, module.denoiser, labels, share, shape, self.seed, self.batch_size)
         images = torch.cat([to_uint8(batch) for batch, _ in batches])
         if world > 1:
             images = module.all_gather(images).transpose(0, 1).flatten(0, 1)

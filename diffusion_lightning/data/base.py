@@ -14,15 +14,25 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import from_uint8
 
 
-class TensorImages(Dataset[Batch]):
+class ImageSet(Dataset[Batch], ABC):
+    """A set of N images that gives a whole batch at once; labels is int64 (N,)."""
+
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.labels)
+
+    @abstractmethod
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
+
+
+class TensorImages(ImageSet):
     """A set of images in memory: uint8 (N, C, H, W) and labels (N,)."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images, labels.long()
-
-    def __len__(self) -> int:
-        """N."""
-        return len(self.images)
 
     def __getitem__(self, indices: Tensor) -> Batch:
         """The images and labels at the indices (B,)."""
@@ -40,7 +50,7 @@ class ImageData(LightningDataModule, ABC):
         class_names: one name per label.
         flip: mirror half of the training images.
         seed: of order and flips.
-        num_workers: processes that load batches; sets in memory need none.
+        num_workers: processes that load batches of a set on disk; one in memory needs none.
 
     Raises:
         UserError: if batch_size < 1, or, in `setup`, if the images are not as described.
@@ -59,37 +69,53 @@ class ImageData(LightningDataModule, ABC):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise UserError(f"dataset.batch_size is {batch_size!r}; it must be at least 1.")
+        if type(batch_size) is not int or batch_size < 1:
+            raise UserError(
+                f"dataset.batch_size is {batch_size!r}; it must be a whole number, at least 1, such as "
+                "dataset.batch_size=64."
+            )
         self.data_dir = Path(data_dir)
         self.batch_size = batch_size
         self.image_channels = image_channels
         self.image_size = image_size
         self.num_classes = num_classes
-        self.class_names = class_names
+        self.class_names = [str(name) for name in class_names] if class_names else None
         self.flip = flip
         self.seed = seed
         self.num_workers = num_workers
-        self._sets: tuple[Dataset[Batch], Dataset[Batch]] | None = None
+        self._sets: tuple[ImageSet, ImageSet] | None = None
 
     @abstractmethod
-    def load(self, train: bool) -> Dataset[Batch]:
+    def load(self, train: bool) -> ImageSet:
         """The training or the test images."""
+
+    @property
+    def num_train(self) -> int:
+        """Number of training images, after `setup`."""
+        assert self._sets is not None, "setup() comes first"
+        return len(self._sets[0])
 
     def setup(self, stage: str | None = None) -> None:
         """Load both splits once."""
         if self._sets is None:
-            self._sets = self.load(train=True), self.load(train=False)
-            for images in self._sets:
+            sets = self.load(train=True), self.load(train=False)
+            for images in sets:
                 self._check(images)
+            self._sets = sets
 
-    def _check(self, images: Dataset[Batch]) -> None:
+    def _check(self, images: ImageSet) -> None:
         shape = tuple(images[torch.tensor([0])][0].shape[1:])
         wanted = (self.image_channels, self.image_size, self.image_size)
         if shape != wanted:
             raise UserError(
                 f"the images are {shape} (C, H, W), but dataset.image_channels and "
                 f"dataset.image_size say {wanted}."
+            )
+        largest = int(images.labels.max())
+        if self.num_classes and largest >= self.num_classes:
+            raise UserError(
+                f"the labels go up to {largest}, but dataset.num_classes is {self.num_classes}; set "
+                f"dataset.num_classes={largest + 1}."
             )
 
     def train_dataloader(self) -> DataLoader:
@@ -104,15 +130,14 @@ class ImageData(LightningDataModule, ABC):
         assert self._sets is not None, "setup() comes first"
         images = self._sets[0 if train else 1]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        batches = Batches(
-            len(images), self.batch_size, self.seed, train, self.flip, rank, world
-        )
+        batches = Batches(len(images), self.batch_size, self.seed, train, self.flip, rank, world)
+        workers = 0 if isinstance(images, TensorImages) else self.num_workers
         return DataLoader(
             Flipped(images),
             sampler=batches,
             batch_size=None,  # `batches` yields whole batches
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -1,5 +1,6 @@
 """Which images make up a batch: a pure function of (seed, epoch)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
@@ -17,7 +18,9 @@ class Batches(Sampler[Batch]):
 
     With W processes, global batch i is a run of B W images of the epoch's order and each process
     takes its share, so W processes see what one process with batches of B W images sees. Training
-    leaves out the incomplete last batch, unless it is the only one.
+    leaves out the incomplete last batch, unless it is the only one. No process is ever handed an
+    empty batch: a last batch of fewer than W images joins the one before it, and of a set of fewer
+    than W images some processes see the same one.
 
     Args:
         num_images: size of the set.
@@ -53,7 +56,8 @@ class Batches(Sampler[Batch]):
     def __len__(self) -> int:
         """Batches per epoch."""
         whole, rest = divmod(self.num_images, self.batch_size * self.world_size)
-        return max(1, whole) if self.train else whole + (rest > 0)
+        # All processes need the same number of batches, none empty, or the collective calls hang.
+        return max(1, whole if self.train or rest < self.world_size else whole + 1)
 
     def __iter__(self) -> Iterator[Batch]:
         """The epoch's batches for this process."""
@@ -63,16 +67,31 @@ class Batches(Sampler[Batch]):
             order = torch.randperm(self.num_images, generator=rng)
             if self.flip:
                 flips = torch.rand(self.num_images, generator=rng) < 0.5
-        size = self.batch_size * self.world_size
-        for start in range(0, len(self) * size, size):
-            mine = slice(start + self.rank, min(start + size, self.num_images), self.world_size)
+        size, last = self.batch_size * self.world_size, len(self) - 1
+        rank = self.rank % self.num_images
+        for i in range(last + 1):
+            to_the_end = i == last and not (self.train and self.num_images >= size)
+            end = self.num_images if to_the_end else (i + 1) * size
+            mine = slice(i * size + rank, end, self.world_size)
             yield order[mine], flips[mine]
+
+
+class ImageSet(Dataset[Batch], ABC):
+    """A set of images that is read batch by batch."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @abstractmethod
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
 
 
 class Flipped(Dataset[Batch]):
     """Batches of a set of images, with the images mirrored that `Batches` marks."""
 
-    def __init__(self, images: "Dataset[Batch]") -> None:
+    def __init__(self, images: ImageSet) -> None:
         self.images = images
 
     def __getitem__(self, batch: Batch) -> Batch:

@@ -1,10 +1,28 @@
 """torchvision's downloads, with an error that says what to put where."""
 
+import pickle
 import socket
+import struct
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 
 from diffusion_lightning.errors import UserError
+
+# OSError includes a refused connection, a time-out and a read-only folder; RuntimeError is
+# torchvision's; the others are what its parsers stumble over in damaged files.
+FAILURES = (
+    OSError,
+    RuntimeError,
+    AssertionError,
+    EOFError,
+    LookupError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    tarfile.TarError,
+)
 
 
 @contextmanager
@@ -18,11 +36,10 @@ def downloading(name: str, files: str) -> Iterator[None]:
     socket.setdefaulttimeout(20)
     try:
         yield
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except FAILURES as error:
+        reason = shorten(str(error), 200) or type(error).__name__
         raise UserError(
-            f"{name} is not there and could not be downloaded ({reason}); put {files}, or set "
-            "data_dir= to where they are."
+            f"could not download or read {name} ({reason}); put {files}, or set data_dir= to where they are."
         ) from None
     finally:
         socket.setdefaulttimeout(before)

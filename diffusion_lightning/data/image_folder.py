@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from diffusion_lightning.data.base import ImageData, TensorImages
+from diffusion_lightning.data.base import ImageData, ImageSet, TensorImages
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.errors import UserError
 
@@ -28,21 +27,17 @@ def read_image(path: Path, channels: int, size: int) -> Tensor:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise whatever they stumble over in a damaged file
         raise UserError(f"{path} cannot be read as an image ({error}); repair or remove it.") from None
     return pil_to_tensor(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
 
 
-class FileImages(Dataset[Batch]):
+class FileImages(ImageSet):
     """A set of image files, decoded when asked for."""
 
     def __init__(self, files: Sequence[Path], labels: Tensor, channels: int, size: int) -> None:
         self.files, self.labels = files, labels
         self.channels, self.size = channels, size
-
-    def __len__(self) -> int:
-        """Number of files."""
-        return len(self.files)
 
     def __getitem__(self, indices: Tensor) -> Batch:
         """The images and labels at the indices (B,)."""
@@ -51,10 +46,10 @@ class FileImages(Dataset[Batch]):
 
     def in_memory(self, title: str) -> TensorImages:
         """All images decoded once, with a progress bar."""
-        from tqdm.auto import tqdm
+        from rich.progress import track
 
         images = torch.empty(len(self), self.channels, self.size, self.size, dtype=torch.uint8)
-        for i, file in enumerate(tqdm(self.files, desc=title, unit="image", leave=False)):
+        for i, file in enumerate(track(self.files, f"decoding {title} images", transient=True)):
             images[i] = read_image(file, self.channels, self.size)
         return TensorImages(images, self.labels)
 
@@ -63,11 +58,12 @@ class ImageFolder(ImageData):
     """A folder of images, in class folders or flat (then without labels), split or not.
 
     `data_dir` holds `train/` and `test/` (or `val/`), or the images themselves, of which every 20th
-    is then kept for testing. The classes are the names of the class folders in alphabetical order.
+    is then kept for testing (of a single image, it is both). The classes are the names of the class
+    folders, in the order of class_names if given and else in alphabetical order.
 
     Args:
         memory_limit: bytes; a larger set (as uint8 after resizing) streams from disk.
-        num_classes, class_names: found in the folder unless given.
+        num_classes, class_names: found in the folder; if given, they must agree with it.
         others: see `ImageData`.
 
     Raises:
@@ -93,7 +89,10 @@ class ImageFolder(ImageData):
             raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
         names = class_names or _classes(root / "train" if (root / "train").is_dir() else root)
         if num_classes is not None and num_classes != len(names):
-            raise UserError(f"dataset.num_classes={num_classes}, but {root} has {len(names)} classes.")
+            raise UserError(
+                f"dataset.num_classes is {num_classes}, but {root} has {len(names)} classes; leave "
+                "it out or set dataset.num_classes=null."
+            )
         super().__init__(
             data_dir,
             image_channels=image_channels,
@@ -105,7 +104,7 @@ class ImageFolder(ImageData):
         self.memory_limit = memory_limit
         self._files = {train: self._split(train) for train in (True, False)}
 
-    def load(self, train: bool) -> Dataset[Batch]:
+    def load(self, train: bool) -> ImageSet:
         """The split in memory, or streaming if it is too big."""
         images = self._files[train]
         size = len(images) * self.image_channels * self.image_size**2
@@ -129,9 +128,12 @@ class ImageFolder(ImageData):
 
     def _scan(self, folder: Path) -> tuple[list[Path], Tensor]:
         """Files and labels (N,) of one split, in sorted order."""
-        names = _classes(folder)
-        if list(names) != list(self.class_names or []):
-            raise UserError(f"{folder} has the classes {names}, expected {self.class_names or []}.")
+        found_names, names = _classes(folder), self.class_names or []
+        if found_names != sorted(names):
+            raise UserError(
+                f"{folder} has the classes {found_names}, expected {names}; give train and test the "
+                "same class folders and leave dataset.class_names out, or list them all."
+            )
         found = [(f, y) for y, name in enumerate(names) for f in _images(folder / name, deep=True)]
         found = found or [(f, 0) for f in _images(folder)]
         if not found:
@@ -142,14 +144,14 @@ class ImageFolder(ImageData):
 
 def _images(folder: Path, deep: bool = False) -> list[Path]:
     files = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(f for f in files if f.suffix.lower() in EXTENSIONS and f.is_file())
+    return sorted(
+        f for f in files if f.suffix.lower() in EXTENSIONS and not f.name.startswith(".") and f.is_file()
+    )
 
 
 def _classes(folder: Path) -> list[str]:
     """Names of the class folders; none if the images lie flat."""
-    folders = sorted(
-        f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")
-    )
+    folders = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
     names = [name for name in folders if _images(folder / name, deep=True)]
     if names and _images(folder):
         raise UserError(f"{folder} mixes loose images with class folders; keep one of the two.")

@@ -25,11 +25,10 @@ class MNIST(ImageData):
         import torchvision.datasets
 
         folder = self.data_dir / self.name / "raw"
-        files = "train-images-idx3, train-labels-idx1, t10k-images-idx3, t10k-labels-idx1"
-        with downloading(self.name, f"{files} (-ubyte.gz each) into {folder}"):
-            return getattr(torchvision.datasets, self.name)(
-                self.data_dir, train=train, download=download
-            )
+        kinds = ("images-idx3", "labels-idx1")
+        files = ", ".join(f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in kinds)
+        with downloading(self.name, f"{files} into {folder}"):
+            return getattr(torchvision.datasets, self.name)(self.data_dir, train=train, download=download)
 
 
 class FashionMNIST(MNIST):

@@ -10,6 +10,8 @@ class LossByTime(Metric):
 
     names = ("t0-25", "t25-50", "t50-75", "t75-100")
     full_state_update = False
+    sums: Tensor
+    counts: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,9 +25,7 @@ def sinusoidal(time: Tensor, dim: int) -> Tensor:
     Source: Vaswani et al. 2017, section 3.5, with all sines first as in Ho et al. 2020.
     """
     half = dim // 2
-    frequencies = torch.exp(
-        -math.log(10_000) * torch.arange(half, device=time.device) / max(1, half - 1)
-    )
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=time.device) / max(1, half - 1))
     angles = time.float()[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
@@ -43,9 +41,7 @@ class ConditionEmbedding(nn.Module):
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.width = width
-        self.time = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width)
-        )
+        self.time = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width))
         self.label = nn.Embedding(num_classes + 1, 4 * width)
 
     def forward(self, time: Tensor, y: Tensor) -> Tensor:

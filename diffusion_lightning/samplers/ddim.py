@@ -29,9 +29,7 @@ class DDIM(Sampler):
         grid: where the times lie.
     """
 
-    def __init__(
-        self, steps: int | None = 50, eta: float = 0.0, grid: Grid | None = None
-    ) -> None:
+    def __init__(self, steps: int | None = 50, eta: float = 0.0, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if not 0 <= eta <= 1:
             raise UserError(f"sampler.eta is {eta}; it must be between 0 (DDIM) and 1 (DDPM).")

@@ -1,0 +1,185 @@
+"""train.py and sample.py as a person runs them, on the embedded digits."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
+
+
+def run(script, *args, cwd):
+    env = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    command = [sys.executable, str(ROOT / script), *map(str, args)]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=180)
+
+
+def succeed(script, *args, cwd):
+    done = run(script, *args, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def fail(script, *args, cwd):
+    """The error text of a run that must fail with a message and without a traceback."""
+    done = run(script, *args, cwd=cwd)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cfg run")
+    succeed("train.py", "experiment=digits_cfg", *SMALL, "hydra.run.dir=run", cwd=folder)
+    return folder / "run"
+
+
+def load(folder):
+    with np.load(folder / "samples.npz") as file:
+        return file["arr_0"], file["arr_1"]
+
+
+def test_a_run_leaves_its_files(trained):
+    names = {str(p.relative_to(trained)) for p in trained.rglob("*") if p.is_file()}
+    assert {"checkpoints/last.ckpt", "checkpoints/best-epoch0000.ckpt", "metrics.csv"} <= names
+    assert {"samples/step_0000003.png", ".hydra/config.yaml"} <= names
+    header = (trained / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"val/loss", "train/loss_t0-25", "val/loss_t75-100"} <= set(header)
+
+
+def test_checkpoint_is_plain_and_keeps_both_weights(trained):
+    checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    averaged, raw = checkpoint["state_dict"], checkpoint["current_model_state"]
+    assert averaged.keys() == raw.keys() and any(not averaged[k].equal(raw[k]) for k in raw)
+    assert checkpoint["hyper_parameters"]["dataset"]["num_classes"] == 10
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_images_do_not_depend_on_the_batch(trained, tmp_path, sampler):
+    images = []
+    for size in (4, 7, 16):
+        args = [f"sampler={sampler}", "sampler.steps=20", "num_images=16", f"batch_size={size}"]
+        succeed("sample.py", f"checkpoint={trained}", *args, f"out={size}", cwd=tmp_path)
+        images.append(load(tmp_path / str(size))[0].astype(int))
+    # 8-bit pixels: a last-bit difference of the network may fall on the edge of two
+    assert all(np.abs(images[0] - other).max() <= 1 for other in images[1:])
+
+
+def test_sampling_writes_the_evaluation_format(trained, tmp_path):
+    options = ["sampler=ddim", "sampler.steps=5", "sampler/grid=quadratic", "guidance.scale=3", "clamp=none"]
+    options += ["labels=[3,1,4]", "num_images=7", "weights=raw", "out=a b"]
+    succeed("sample.py", f"checkpoint={trained / 'checkpoints' / 'last.ckpt'}", *options, cwd=tmp_path)
+    images, labels = load(tmp_path / "a b")
+    assert images.shape == (7, 8, 8, 1) and images.dtype == np.uint8
+    assert labels.tolist() == [3, 1, 4, 3, 1, 4, 3]
+    record = json.loads((tmp_path / "a b" / "sampling.json").read_text())
+    assert record["nfe"] == 5 and record["guidance"]["scale"] == 3 and record["seed"] == 0
+    assert (tmp_path / "a b" / "grid.png").stat().st_size > 0
+    assert "overwrite=true" in fail("sample.py", f"checkpoint={trained}", "out=a b", cwd=tmp_path)
+
+
+def test_resume_goes_on_in_place(tmp_path):
+    args = [*SMALL, "hydra.run.dir=run"]
+    succeed("train.py", *args, cwd=tmp_path)
+    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert "resume=true" in fail("train.py", *args, cwd=tmp_path)
+    succeed("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=tmp_path)
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 6
+    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines()[: len(rows)] == rows
+
+
+def test_sweep_names_its_folders_and_survives_a_bad_job(tmp_path):
+    options = ["schedule=linear,cosine", "guidance.scale=1,0", "hydra.sweep.dir=sweep"]
+    done = run("train.py", "-m", *SMALL, *options, cwd=tmp_path)
+    assert done.returncode != 0 and "only guidance.scale=0" in done.stderr
+    finished = {p.parent.parent.name for p in (tmp_path / "sweep").glob("*/checkpoints/last.ckpt")}
+    assert len(finished) == 2 and all("guidance.scale=0" in name for name in finished)
+
+
+def test_wandb_offline_run_is_kept_for_resuming(tmp_path):
+    args = [*SMALL, "logger=wandb", "logger.wandb.offline=true", "hydra.run.dir=run"]
+    succeed("train.py", *args, cwd=tmp_path)
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    first = torch.load(last, weights_only=True)["hyper_parameters"]["logger"]["wandb"]["id"]
+    succeed("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=tmp_path)
+    assert torch.load(last, weights_only=True)["hyper_parameters"]["logger"]["wandb"]["id"] == first
+    runs = {p.name.rsplit("-", 1)[1] for p in (tmp_path / "run" / "wandb").glob("offline-run-*")}
+    assert runs == {first}
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def bad_checkpoints(folder, good):
+    """Name → what the message says."""
+    (folder / "short.ckpt").write_bytes(good.read_bytes()[:5000])
+    (folder / "empty.ckpt").write_bytes(b"")
+    torch.save({"x": Evil()}, folder / "evil.ckpt")
+    torch.save({"state_dict": {}}, folder / "foreign.ckpt")
+    (folder / "text.ckpt").write_text("hello")
+    checkpoint = torch.load(good, weights_only=True)
+    checkpoint["hyper_parameters"]["network"] = {"_target_": "os.system", "command": "touch executed"}
+    torch.save(checkpoint, folder / "target.ckpt")
+    with zipfile.ZipFile(folder / "zip.ckpt", "w") as file:
+        file.writestr("a", "b")
+    return {
+        "short": "truncated",
+        "empty": "truncated",
+        "evil": "refused",
+        "foreign": "not a checkpoint of this project",
+        "text": "refused",
+        "target": "os.system",
+        "zip": "truncated",
+        "absent": "no checkpoint at",
+    }
+
+
+def test_bad_checkpoints_are_refused_and_never_executed(trained, tmp_path):
+    from diffusion_lightning.checkpoint import load_denoiser, read_checkpoint
+    from diffusion_lightning.errors import UserError
+
+    for name, message in bad_checkpoints(tmp_path, trained / "checkpoints" / "last.ckpt").items():
+        with pytest.raises(UserError, match=message):
+            load_denoiser(read_checkpoint(tmp_path / f"{name}.ckpt"))
+    assert "refused" in fail("sample.py", f"checkpoint={tmp_path / 'evil.ckpt'}", cwd=tmp_path)
+    assert not (tmp_path / "executed").exists() and not Path("executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["labels=[3,10]"], "from 0 to 9"),
+        (["num_images=0"], "num_images"),
+        (["weights=best"], "ema or raw"),
+        (["sampler.steps=0"], "sampler.steps"),
+        (["sampler=nothing"], "ddim"),
+        (["schedule=cosine"], "schedule"),
+    ],
+)
+def test_bad_sampling_options(trained, tmp_path, args, message):
+    assert message in fail("sample.py", f"checkpoint={trained}", *args, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["guidance.scale=2"], "guidance=cfg"),
+        (["network=cifar10", "dataset.image_size=9", "dataset=digits"], "multiple of 8"),
+        (["dataset=mnist"], "train-images-idx3"),
+        (["dataset=image_folder"], "data_dir"),
+        (["sampler.stepz=3"], "stepz"),
+    ],
+)
+def test_bad_training_options(tmp_path, args, message):
+    assert message in fail("train.py", *args, "data_dir=nowhere", cwd=tmp_path)
