@@ -34,7 +34,7 @@ def sample(cfg: DictConfig) -> Path:
     from diffusion_lightning.generate import generate
     from diffusion_lightning.images import grid_columns, save_grid, to_uint8
 
-    out = Path(cfg.out)
+    out = Path(str(cfg.out))
     _check(cfg, out)
     file = find_checkpoint(cfg.checkpoint)
     checkpoint = read_checkpoint(file)

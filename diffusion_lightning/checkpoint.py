@@ -1,6 +1,7 @@
 """Checkpoint → objects, without running any code that the file brings along."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: if it is missing, damaged, holds pickled code, or is not one of ours.
     """
     file = find_checkpoint(path)
+    if not zipfile.is_zipfile(file):  # as every PyTorch checkpoint is, once wholly written
+        raise UserError(f"{file} is truncated, or no checkpoint at all.")
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
-            f"{file} is refused: it holds pickled code or is no PyTorch checkpoint "
-            "(only tensors and plain containers are loaded)."
+            f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -138,7 +138,7 @@ def bad_checkpoints(folder, good):
         "empty": "truncated",
         "evil": "refused",
         "foreign": "not a checkpoint of this project",
-        "text": "refused",
+        "text": "truncated",
         "target": "os.system",
         "zip": "truncated",
         "absent": "no checkpoint at",

@@ -120,7 +120,7 @@ def test_damaged_mnist_is_one_line(damage, tmp_path):
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").write_bytes(damage)
-    with pytest.raises(UserError, match="FashionMNIST.*train-labels-idx1-ubyte.gz") as error:
+    with pytest.raises(UserError, match=r"FashionMNIST.*train-labels-idx1-ubyte\.gz") as error:
         FashionMNIST(str(tmp_path), 4, 1, 28, 10).load(train=True)
     assert "\n" not in str(error.value) and str(raw) in str(error.value)
 

@@ -57,7 +57,8 @@ def averaged_weights(trainer: Trainer, module: LightningModule) -> Iterator[None
     """The module in evaluation mode, with averaged weights if the trainer keeps them."""
     training = module.training
     module.eval()
-    ema = next((c for c in trainer.callbacks if isinstance(c, EMA)), None)
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    ema = next((c for c in callbacks if isinstance(c, EMA)), None)
     try:
         if ema is None:
             yield

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from diffusion_lightning.callbacks.ema import averaged_weights
+from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling, generate
 from diffusion_lightning.images import grid_columns, save_grid, to_uint8
@@ -74,7 +75,7 @@ class SampleGrid(Callback):
         if self.every_n_epochs or self.every_n_steps:
             self.draw(trainer, pl_module)
 
-    def draw(self, trainer: Trainer, module: LightningModule) -> None:
+    def draw(self, trainer: Trainer, module: Any) -> None:
         """Draw the grid for the present step, once."""
         if self._last_step == trainer.global_step:
             return
@@ -84,18 +85,18 @@ class SampleGrid(Callback):
         if not trainer.is_global_zero:
             return
         path = self.folder / f"step_{trainer.global_step:07d}.png"
-        data = trainer.datamodule
+        data = data_of(trainer)
         grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
         for logger in trainer.loggers:
             log_image(logger, "samples", grid, trainer.global_step)
         log.info("samples: %s", path)
 
-    def _num_labels(self, data: Any) -> int:
+    def _num_labels(self, data: ImageData) -> int:
         return data.num_classes if self.sampling.guidance.uses_labels else 0
 
-    def _images(self, trainer: Trainer, module: LightningModule) -> Tensor:
+    def _images(self, trainer: Trainer, module: Any) -> Tensor:
         """All images uint8 (N, C, H, W) on the CPU; each process draws every world_size-th."""
-        data, world = trainer.datamodule, trainer.world_size
+        data, world = data_of(trainer), trainer.world_size
         share = range(trainer.global_rank, -(-self.num_images // world) * world, world)
         num_labels = self._num_labels(data)
         labels = [i % num_labels for i in share] if num_labels else None

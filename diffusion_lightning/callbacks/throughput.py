@@ -33,7 +33,7 @@ class Throughput(TQDMProgressBar):
         self._last = now
         self._images += len(batch[0]) * trainer.world_size
         self._steps += 1
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             pl_module.log("train/images_per_second", self._images / self._training_seconds)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 

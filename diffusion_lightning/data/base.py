@@ -5,27 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from diffusion_lightning.data.batches import Batch, Batches, Flipped
+from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import from_uint8
-
-
-class ImageSet(Dataset[Batch], ABC):
-    """A set of N images that gives a whole batch at once; labels is int64 (N,)."""
-
-    labels: Tensor
-
-    def __len__(self) -> int:
-        """N."""
-        return len(self.labels)
-
-    @abstractmethod
-    def __getitem__(self, indices: Tensor) -> Batch:
-        """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
 
 
 class TensorImages(ImageSet):
@@ -145,3 +131,8 @@ class ImageData(LightningDataModule, ABC):
         """uint8 to float32 in [-1, 1], on the device."""
         x, y = batch
         return from_uint8(x), y
+
+
+def data_of(trainer: Trainer) -> ImageData:
+    """The data module that the trainer was given."""
+    return trainer.datamodule  # type: ignore[attr-defined]

@@ -77,11 +77,13 @@ class Batches(Sampler[Batch]):
 
 
 class ImageSet(Dataset[Batch], ABC):
-    """A set of images that is read batch by batch."""
+    """A set of N images that gives a whole batch at once; labels is int64 (N,)."""
 
-    @abstractmethod
+    labels: Tensor
+
     def __len__(self) -> int:
-        """Number of images."""
+        """N."""
+        return len(self.labels)
 
     @abstractmethod
     def __getitem__(self, indices: Tensor) -> Batch:
