@@ -30,7 +30,7 @@ class Grid(ABC):
         # 1 at t_N, 0 at t_1
         u = torch.linspace(1, 0, steps, dtype=torch.float64)
         # The network never saw a time below 1/T; only a grid finer than that goes there.
-        t_1 = t_start * min(1 / schedule.T, 1 / steps)
+        t_1 = min(1 / schedule.T, t_start / steps)
         times = self.times(schedule, u, t_start, t_1)
         return [float(t_start), *times[1:].tolist()]
 

@@ -12,7 +12,9 @@ Noise = Callable[[], Tensor]
 
 def key(*parts: int) -> int:
     """A 64-bit seed that is a pure function of the integers given, such as (seed, epoch, batch, rank)."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+    # The number of parts and equally long words keep (5,) and (5, 0), or (2³², 0) and (0, 1), apart.
+    words = [word for part in parts for word in (part & 0xFFFFFFFF, part >> 32)]
+    return int(np.random.SeedSequence([len(parts), *words]).generate_state(1, np.uint64)[0])
 
 
 class ImageNoise:

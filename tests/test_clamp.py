@@ -30,10 +30,12 @@ def test_the_clamp_changes_the_walk(sampler):
 
 
 def test_dynamic_is_imagens():
-    x0 = 3 * normal(4, 1, 8, 8)
+    # Two images out of range, and two inside it that must stay as they are.
+    x0 = torch.tensor([3.0, 1.5, 0.3, 0.1]).view(4, 1, 1, 1) * normal(4, 1, 8, 8).clamp(-3, 3)
     for image, clamped in zip(x0.numpy(), Dynamic(0.9)(x0).numpy(), strict=True):
         s = max(1.0, np.quantile(np.abs(image), 0.9))
         np.testing.assert_allclose(clamped, np.clip(image, -s, s) / s, rtol=1e-6)
+    assert torch.equal(Dynamic(0.9)(x0)[2:], x0[2:])
 
 
 def test_refuses_a_bad_quantile():

@@ -33,6 +33,11 @@ def test_spacings():
         assert times[kind][-1].item() == pytest.approx(1 / 1000)
 
 
+@pytest.mark.parametrize("grid", [Quadratic(), LogSNR(), Karras()])
+def test_a_late_start_ends_at_the_first_timestep_too(grid):
+    assert grid(Linear(), 50, 0.5)[-1] == pytest.approx(1 / 1000)
+
+
 @pytest.mark.parametrize("steps", [0, -3, 2.5, True])
 def test_refuses_bad_steps(steps):
     with pytest.raises(UserError, match="steps"):

@@ -30,3 +30,4 @@ def test_it_is_standard_normal():
 
 def test_keys_differ():
     assert len({key(a, b) for a in range(10) for b in range(10)}) == 100
+    assert len({key(5), key(5, 0), key(5, 0, 0), key(0, 5), key(2**32, 0), key(0, 1)}) == 6
