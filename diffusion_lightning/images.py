@@ -29,10 +29,15 @@ def grid_columns(num_images: int, num_labels: int = 0) -> int:
 
 
 def save_grid(images: Tensor, columns: int, path: Path) -> Tensor:
-    """Write uint8 images (N, C, H, W) as one PNG and return the grid (C, H', W')."""
+    """Write uint8 images (N, C, H, W) as one PNG and return the grid (C, H', W').
+
+    Small images are enlarged by a whole factor, pixel for pixel, to about 48 pixels a side.
+    """
     from torchvision.io import write_png
     from torchvision.utils import make_grid
 
+    scale = max(1, round(48 / images.shape[-1]))
+    images = images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     grid = make_grid(images, nrow=columns, padding=1, pad_value=128)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(grid, str(path))
