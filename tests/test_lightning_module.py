@@ -1,0 +1,110 @@
+import math
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from diffusion_lightning.callbacks import EMA
+from diffusion_lightning.data import Digits
+from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.guidance import Guidance
+from diffusion_lightning.lightning_module import DiffusionModule
+from diffusion_lightning.metrics.loss_by_time import LossByTime
+from diffusion_lightning.networks import UNet
+from diffusion_lightning.objectives import SimpleMSE
+from diffusion_lightning.parameterizations import Eps
+from diffusion_lightning.schedules import Linear
+
+
+def module(p_uncond=1.0, seed=0, **kwargs):
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNet(1, 8, 10, 8, (1, 2), 1), Linear(), Eps())
+    guidance = Guidance(p_uncond, 0.0 if p_uncond == 1 else 1.0)
+    optimizer = lambda p: torch.optim.Adam(p, lr=1e-3)  # noqa: E731
+    return DiffusionModule(denoiser, SimpleMSE(), guidance, optimizer, seed=seed, **kwargs)
+
+
+def fit(model, callbacks=(), **kwargs):
+    data = Digits("", 64, 1, 8, 10)
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        callbacks=list(callbacks),
+        **{"max_epochs": 1, "limit_train_batches": 5, "limit_val_batches": 2} | kwargs,
+    )
+    trainer.fit(model, datamodule=data)
+    return trainer
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.denoiser.parameters()])
+
+
+def test_the_loss_is_ddpms():
+    model = module()
+    x0, eps = torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8)
+    t = torch.tensor([0.001, 0.3, 0.7, 1.0], dtype=torch.float64)
+    # A network that says 0 errs by ε itself
+    expected = eps.square().flatten(1).mean(1)
+    y = torch.zeros(4).long()
+    torch.testing.assert_close(model.loss((x0, y), t, eps, y), expected)
+
+
+def test_a_run_is_a_function_of_its_seed():
+    runs = []
+    for seed, disturbance in ((0, 1), (0, 2), (1, 1)):
+        model = module(seed=seed)
+        torch.manual_seed(disturbance)
+        fit(model)
+        runs.append(weights(model))
+    assert runs[0].equal(runs[1]) and not runs[0].equal(runs[2])
+
+
+def test_validation_noise_is_fixed():
+    model, losses = module(), []
+    trainer = fit(model)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        losses += trainer.validate(model, trainer.datamodule, verbose=False)
+    assert losses[0] == losses[1] and losses[0]["val/loss"] > 0
+
+
+def test_warm_up_counts_images():
+    model = module(warmup_images=640)
+    trainer = fit(model, limit_train_batches=5)
+    # 5 steps of 64 images are done; the next is the sixth of ten
+    assert trainer.lr_scheduler_configs[0].scheduler.get_last_lr() == [pytest.approx(1e-3 * 6 / 10)]
+
+
+def test_ema_ramps_and_never_averages_buffers():
+    model, history = module(), []
+    model.denoiser.network.register_buffer("counter", torch.zeros(1))
+
+    class Track(EMA):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            pl_module.denoiser.network.counter += 1
+            super().on_train_batch_end(trainer, pl_module, *args)
+            average = self._average_model.module
+            history.append((weights(pl_module).clone(), weights(average).clone()))
+            assert average.denoiser.network.counter.equal(pl_module.denoiser.network.counter)
+
+    fit(model, [Track(decay=0.99)])
+    expected = history[0][0]  # the first update copies
+    for n, (raw, average) in enumerate(history[1:], start=1):
+        decay = min(0.99, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * raw
+        torch.testing.assert_close(average, expected)
+
+
+def test_loss_by_time_is_the_mean_of_each_quarter():
+    metric = LossByTime()
+    metric.update(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.001, 0.25, 0.26]))
+    metric.update(torch.tensor([8.0]), torch.tensor([1.0]))
+    quarters, mean = metric.compute()
+    assert quarters[:2].tolist() == [1.5, 4.0] and quarters[3] == 8 and math.isnan(quarters[2])
+    assert mean == 3.75
