@@ -19,6 +19,8 @@ def train(cfg: DictConfig) -> float | None:
     from diffusion_lightning.build import build_data, build_module, build_trainer
     from diffusion_lightning.checkpoint import config_of, read_checkpoint
 
+    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
+    logging.getLogger("lightning").handlers.clear()
     last = Path(cfg.paths.run_dir) / "checkpoints" / "last.ckpt"
     resuming = cfg.resume and last.exists()
     if last.exists() and not cfg.resume:
