@@ -1,5 +1,6 @@
 """Time grids: at which times t_N > … > t_1 > 0 a sampler looks at the image."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -15,8 +16,11 @@ class Grid(ABC):
     The walk steps t_N → … → t_1 and ends with the prediction of x0 at t_1.
     """
 
+    lam_min = -math.inf
+    """Times noisier than this λ are not worth a step; the walk starts at it instead."""
+
     def __call__(self, schedule: Schedule, steps: int, t_start: float = 1.0) -> list[float]:
-        """The times [t_N = t_start, …, t_1] as floats.
+        """The times [t_N, …, t_1] as floats; t_N is t_start, unless that is noisier than `lam_min`.
 
         Raises:
             UserError: if steps < 1 or t_start is not in (0, 1].
@@ -25,6 +29,8 @@ class Grid(ABC):
             raise UserError(f"sampler.steps is {steps!r}; it must be an integer of at least 1.")
         if not 0 < t_start <= 1:
             raise UserError(f"t_start is {t_start}; it must be in (0, 1].")
+        if schedule.lam(t_start) < self.lam_min:
+            t_start = float(schedule.t_of_lam(self.lam_min))
         if steps == 1:
             return [float(t_start)]
         # 1 at t_N, 0 at t_1
@@ -37,6 +43,13 @@ class Grid(ABC):
     @abstractmethod
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """Strictly decreasing times for u = 1 … 0, starting at t_start and usually ending at t_1."""
+
+
+LAM_MIN = -5.1
+"""Where σ/α = 164: the marginal is pure noise to one part in 10,000, and the cosine schedule, whose
+σ/α goes on to 20,000, would spend half of a short walk beyond. Linear's λ(1) is -5.06.
+
+Source: Lu et al. 2022 (DPM-Solver), appendix D.1, which starts the cosine schedule at t = 0.9946."""
 
 
 class Uniform(Grid):
@@ -68,6 +81,8 @@ class LogSNR(Grid):
     Source: Lu et al. 2022 (DPM-Solver), section 3.3.
     """
 
+    lam_min = LAM_MIN
+
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """t(λ_1 + u (λ_start - λ_1))."""
         lam_start, lam_1 = schedule.lam(t_start), schedule.lam(t_1)
@@ -82,6 +97,8 @@ class Karras(Grid):
     Raises:
         UserError: unless ρ > 0.
     """
+
+    lam_min = LAM_MIN
 
     def __init__(self, rho: float = 7.0) -> None:
         if not rho > 0:

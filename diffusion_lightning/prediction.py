@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -27,6 +28,11 @@ class Prediction:
     def eps(self) -> Tensor:
         """Predicted noise ε = (x_t - α x0)/σ."""
         return (self.x_t - self.alpha * self.x0) / self.sigma
+
+    @property
+    def lam(self) -> Tensor:
+        """Half log-SNR λ = log(α/σ) at which the prediction was made."""
+        return torch.log(self.alpha / self.sigma)
 
     @property
     def v(self) -> Tensor:

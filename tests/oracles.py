@@ -1,6 +1,7 @@
 """Data whose denoiser and probability flow are known in closed form."""
 
 import torch
+from torch import nn
 
 from diffusion_lightning.clamp import NoClamp
 from diffusion_lightning.guidance import Guidance
@@ -26,6 +27,71 @@ class GaussianOracle:
         """Where the probability-flow ODE carries x from t to s."""
         z = (x - self.schedule.alpha(t) * self.mean) / self.scale(t)
         return self.schedule.alpha(s) * self.mean + self.scale(s) * z
+
+
+class MixtureOracle:
+    """Points (B, 2, 1, 1) of Σ_k w_k N(m_k, std²): E[x0 | x_t] is the responsible modes' mean."""
+
+    weights = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    means = torch.tensor([[-1.2, 0.4], [0.9, 1.0], [0.5, -0.8]], dtype=torch.float64)
+
+    def __init__(self, schedule, std=0.25):
+        self.schedule, self.std = schedule, std
+
+    def log_densities(self, x_t, t):
+        """log w_k N(x_t; α m_k, α² std² + σ²), (B, K), but for a constant."""
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        variance = alpha**2 * self.std**2 + sigma**2
+        distance = (x_t.double().flatten(1)[:, None] - alpha * self.means).square().sum(-1)
+        return self.weights.log() - distance / (2 * variance) - variance.log()
+
+    def x0(self, x_t, t, y):
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        gain = alpha * self.std**2 / (alpha**2 * self.std**2 + sigma**2)
+        of_mode = self.means + gain * (x_t.flatten(1)[:, None] - alpha * self.means)
+        share = self.log_densities(x_t, t).softmax(1)
+        return (share[..., None] * of_mode).sum(1).view_as(x_t)
+
+    def sample(self, n, t, seed=0):
+        """n points (n, 2, 1, 1) of the marginal at t."""
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        rng = torch.Generator().manual_seed(seed)
+        mode = torch.multinomial(self.weights, n, replacement=True, generator=rng)
+        spread = (alpha**2 * self.std**2 + sigma**2).sqrt()
+        return (alpha * self.means[mode] + spread * normal(n, 2, seed=seed + 1)).view(n, 2, 1, 1)
+
+    def deviations(self, x, t=0.0):
+        """How many standard errors the mean, the covariance and the mode weights of x are off, at worst."""
+        x = x.double().flatten(1)
+        n, alpha, sigma = len(x), self.schedule.alpha(t), self.schedule.sigma(t)
+        means, variance = alpha * self.means, alpha**2 * self.std**2 + sigma**2
+        mean = self.weights @ means
+        centred = means - mean
+        covariance = centred.T @ (self.weights[:, None] * centred) + variance * torch.eye(2)
+        d = x - mean
+        products = d[:, :, None] * d[:, None, :]
+        of_mean = d.mean(0).abs() / (x.std(0) / n**0.5)
+        of_covariance = (products.mean(0) - covariance).abs() / (products.std(0) / n**0.5)
+        share = self.log_densities(x.view(n, 2, 1, 1), t).softmax(1)
+        of_weights = (share.mean(0) - self.weights).abs() / (share.std(0) / n**0.5)
+        return max(of_mean.max().item(), of_covariance.max().item(), of_weights.max().item())
+
+
+class OracleNetwork(nn.Module):
+    """Outputs what a perfect network would, in the given parameterization."""
+
+    num_classes = 0
+
+    def __init__(self, oracle, parameterization):
+        super().__init__()
+        self.oracle, self.p = oracle, parameterization
+
+    def forward(self, x_t, time, y):
+        schedule = self.oracle.schedule
+        t = float(time[0]) / schedule.T
+        x0 = self.oracle.x0(x_t, t, y)
+        alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+        return self.p.target(x0, (x_t - alpha * x0) / sigma, alpha, sigma)
 
 
 def sampling_model(oracle, clamp=None):

@@ -1,12 +1,11 @@
 import pytest
 import torch
-from torch import nn
 
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.parameterizations import X0, Eps, V
 from diffusion_lightning.samplers import DDIM
 from diffusion_lightning.schedules import Cosine, Linear
-from tests.oracles import GaussianOracle, normal, sampling_model
+from tests.oracles import GaussianOracle, OracleNetwork, normal, sampling_model
 
 
 @pytest.mark.parametrize("p", [Eps(), X0(), V()])
@@ -27,29 +26,12 @@ def test_gain_is_the_derivative_of_x0(p):
     torch.testing.assert_close(p.x0_gain(alpha, sigma), gradient.abs())
 
 
-class Network(nn.Module):
-    """Outputs what a perfect network would, in the given parameterization."""
-
-    num_classes = 0
-
-    def __init__(self, oracle, parameterization):
-        super().__init__()
-        self.oracle, self.p = oracle, parameterization
-
-    def forward(self, x_t, time, y):
-        schedule = self.oracle.schedule
-        t = float(time[0]) / schedule.T
-        x0 = self.oracle.x0(x_t, t, y)
-        alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-        return self.p.target(x0, (x_t - alpha * x0) / sigma, alpha, sigma)
-
-
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
 def test_all_give_the_same_trajectory(schedule):
     oracle, x = GaussianOracle(schedule), normal(2, 1, 4, 4)
     # float32 times reach the network; near t = 1 the cosine schedule would magnify their rounding
     expected = DDIM(20)(sampling_model(oracle), x, t_start=0.96)
     for p in (Eps(), X0(), V()):
-        denoiser = Denoiser(Network(oracle, p), schedule, p)
+        denoiser = Denoiser(OracleNetwork(oracle, p), schedule, p)
         actual = DDIM(20)(sampling_model(denoiser), x, t_start=0.96)
         torch.testing.assert_close(actual, expected, rtol=0, atol=2e-5)

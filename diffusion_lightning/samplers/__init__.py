@@ -1,7 +1,11 @@
-"""Samplers: how to walk from noise to an image."""
+"""Samplers: walks from t = 1 to t = 0, each one file that reads like its equation."""
 
 from diffusion_lightning.samplers.base import Sampler
 from diffusion_lightning.samplers.ddim import DDIM
 from diffusion_lightning.samplers.ddpm import DDPM
+from diffusion_lightning.samplers.dpm_solver_pp import DPMSolverPP
+from diffusion_lightning.samplers.heun import Heun
+from diffusion_lightning.samplers.langevin import Langevin
+from diffusion_lightning.samplers.predictor_corrector import PredictorCorrector, Stay
 
-__all__ = ["DDIM", "DDPM", "Sampler"]
+__all__ = ["DDIM", "DDPM", "DPMSolverPP", "Heun", "Langevin", "PredictorCorrector", "Sampler", "Stay"]

@@ -1,0 +1,85 @@
+"""Predictor-corrector sampling: any sampler's step, then corrections at the time it arrives at."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+
+from torch import Tensor
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.grids import Grid
+from diffusion_lightning.noise import Noise
+from diffusion_lightning.prediction import Prediction
+from diffusion_lightning.samplers.base import Sampler
+from diffusion_lightning.sampling_model import SamplingModel
+
+
+class Corrector(ABC):
+    """Moves images towards the marginal p_s without leaving time s."""
+
+    @abstractmethod
+    def __call__(self, model: SamplingModel, x: Tensor, s: float, noise: Noise) -> Tensor:
+        """x (B, C, H, W) at time s, nearer to a draw from p_s."""
+
+
+class Stay(Sampler):
+    """The null predictor: x_s = x_t. With a Langevin corrector, annealed Langevin dynamics."""
+
+    def step(
+        self,
+        model: SamplingModel,
+        prediction: Prediction,
+        t: float,
+        s: float,
+        noise: Noise,
+        memory: deque[Prediction],
+    ) -> Tensor:
+        """x_t."""
+        return prediction.x_t
+
+
+class PredictorCorrector(Sampler):
+    """A predictor from t to s, then n corrections at s.
+
+    Each step costs the predictor's evaluations and n more. The first time, where x is drawn exactly,
+    is not corrected; the walk ends with the predicted x0, which is the final denoising.
+
+    Source: Song et al. 2021 (Score-Based Generative Modeling through SDEs), algorithms 1 to 5.
+
+    Args:
+        predictor: its step is taken; where and how often is this sampler's affair.
+        corrector: applied after each step.
+        n_corrections: n; 0 leaves the predictor alone.
+        steps: number of grid times; None is all T.
+        grid: where the times lie.
+    """
+
+    def __init__(
+        self,
+        predictor: Sampler,
+        corrector: Corrector,
+        n_corrections: int = 1,
+        steps: int | None = None,
+        grid: Grid | None = None,
+    ) -> None:
+        super().__init__(steps, grid)
+        if not isinstance(n_corrections, int) or n_corrections < 0:
+            raise UserError(f"sampler.n_corrections is {n_corrections!r}; it must be 0, 1, 2, …")
+        self.predictor = predictor
+        self.corrector = corrector
+        self.n_corrections = n_corrections
+        self.memory_length = predictor.memory_length
+
+    def step(
+        self,
+        model: SamplingModel,
+        prediction: Prediction,
+        t: float,
+        s: float,
+        noise: Noise,
+        memory: deque[Prediction],
+    ) -> Tensor:
+        """The predictor's x_s, corrected n times."""
+        x_s = self.predictor.step(model, prediction, t, s, noise, memory)
+        for _ in range(self.n_corrections):
+            x_s = self.corrector(model, x_s, s, noise)
+        return x_s
