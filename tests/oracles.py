@@ -1,5 +1,7 @@
 """Data whose denoiser and probability flow are known in closed form."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -100,3 +102,20 @@ def sampling_model(oracle, clamp=None):
 
 def normal(*shape, seed=0, dtype=torch.float64):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def errors_at(sampler, oracle, all_steps):
+    """Largest error of sampler(n) for each n, against the exact flow and the last prediction at t_1."""
+    x = normal(4, 1, 4, 4)
+    errors = []
+    for n in all_steps:
+        walk = sampler(n)
+        times = walk.grid(oracle.schedule, n)
+        exact = oracle.x0(oracle.flow(x, times[0], times[-1]), times[-1], None)
+        errors.append((walk(sampling_model(oracle), x) - exact).abs().max().item())
+    return errors
+
+
+def slope(errors):
+    """Mean order of convergence, for steps that double."""
+    return math.log2(errors[0] / errors[-1]) / (len(errors) - 1)

@@ -1,18 +1,11 @@
-import math
-
 import pytest
 import torch
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.grids import LogSNR
 from diffusion_lightning.noise import ImageNoise
-from diffusion_lightning.samplers import DDIM, DDPM, Sampler
+from diffusion_lightning.samplers import DDIM, DDPM
 from diffusion_lightning.schedules import Cosine, Linear
-from tests.oracles import GaussianOracle, normal, sampling_model
-
-
-def slope(errors, factor=2):
-    return math.log(errors[0] / errors[-1]) / math.log(factor ** (len(errors) - 1))
+from tests.oracles import GaussianOracle, normal, sampling_model, slope
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
@@ -74,30 +67,6 @@ def test_evaluations_callback_and_noise_are_counted(sampler):
     assert model.nfe == steps
     assert [t for _, t, _ in seen] == sampler.grid(model.schedule, steps)
     assert len(drawn) == (0 if isinstance(sampler, DDIM) and sampler.eta == 0 else steps - 1)
-
-
-class TwoStep(Sampler):
-    """DPM-Solver++(2M), Lu et al. 2022: shows that memory hands over the previous prediction."""
-
-    memory_length = 1
-
-    def step(self, model, prediction, t, s, noise, memory):
-        lam_t, lam_s = model.schedule.lam(t), model.schedule.lam(s)
-        h, x0 = lam_s - lam_t, prediction.x0
-        if memory:
-            lam_before = torch.log(memory[-1].alpha / memory[-1].sigma)
-            x0 = x0 + 0.5 * h / (lam_t - lam_before) * (x0 - memory[-1].x0)
-        ratio = model.schedule.sigma(s) / prediction.sigma
-        return ratio * prediction.x_t - model.schedule.alpha(s) * torch.expm1(-h) * x0
-
-
-def test_memory_makes_a_second_order_solver():
-    oracle, x = GaussianOracle(Linear()), normal(4, 1, 4, 4)
-    exact = oracle.x0(oracle.flow(x, 1.0, 1e-3), 1e-3, None)
-    errors = [
-        (TwoStep(n, LogSNR())(sampling_model(oracle), x) - exact).abs().max().item() for n in (40, 80, 160)
-    ]
-    assert slope(errors) == pytest.approx(2, abs=0.2)
 
 
 def test_refuses_bad_options():
