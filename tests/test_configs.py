@@ -3,32 +3,33 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import diffusion_lightning.cli  # noqa: F401  (registers the resolvers)
 from diffusion_lightning.build import build_callbacks, build_denoiser, build_sampling
+from diffusion_lightning.clamp import Clamp
+from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.networks import UNet
+from tests.oracles import GaussianOracle, OracleNetwork, normal, sampling_model
 
 CONF = Path(__file__).parents[1] / "conf"
-GROUPS = [
-    "dataset",
-    "schedule",
-    "parameterization",
-    "guidance",
-    "objective",
-    "optimizer",
-    "sampler",
-    "sampler/grid",
-    "clamp",
-    "trainer",
-    "callbacks",
-    "logger",
-    "experiment",
-    "debug",
-]
-OPTIONS = [f"{g}={p.stem}" for g in GROUPS for p in sorted((CONF / g).glob("*.yaml"))]
+TRAIN_GROUPS = sorted(
+    {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
+    - {"hydra", "network", "paths", "task"}
+)
+
+
+def names(group):
+    return [path.stem for path in sorted((CONF / group).glob("*.yaml"))]
+
+
+# A part of a sampler comes with a sampler that has it.
+OWNERS = {"sampler/predictor": ["sampler=predictor_corrector"], "sampler/corrector": ["sampler=langevin"]}
+OPTIONS = [[*OWNERS.get(g, []), f"{g}={name}"] for g in TRAIN_GROUPS for name in names(g)]
 
 
 def composed(name, *overrides):
@@ -36,9 +37,9 @@ def composed(name, *overrides):
         return compose(name, list(overrides), return_hydra_config=True)
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_trains(option, tmp_path):
-    cfg = composed("train", option, f"paths.run_dir={tmp_path}")
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_every_option_trains(options, tmp_path):
+    cfg = composed("train", *options, f"paths.run_dir={tmp_path}")
     HydraConfig.instance().set_config(cfg)
     if cfg.dataset.num_classes is None:
         cfg.dataset.num_classes = 0
@@ -72,6 +73,30 @@ def test_experiments_say_what_their_names_say():
 def test_mnist_network_has_one_to_two_million_parameters():
     network = build_denoiser(composed("train", "dataset=mnist")).network
     assert 1e6 < sum(p.numel() for p in network.parameters()) < 2e6
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+@pytest.mark.parametrize("schedule", names("schedule"))
+@pytest.mark.parametrize("parameterization", names("parameterization"))
+def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, parameterization):
+    cfg = composed(
+        "train", f"sampler={sampler}", f"schedule={schedule}", f"parameterization={parameterization}"
+    )
+    oracle = GaussianOracle(instantiate(cfg.schedule))
+    p = instantiate(cfg.parameterization)
+    denoiser = Denoiser(OracleNetwork(oracle, p), oracle.schedule, p)
+    torch.manual_seed(0)
+    x = normal(20_000, 1, 1, 1)
+    images = build_sampling(cfg).sampler(sampling_model(denoiser, Bounded()), x)
+    assert images.mean().item() == pytest.approx(oracle.mean, abs=0.02)
+    assert images.std().item() == pytest.approx(oracle.std, rel=0.1)
+
+
+class Bounded(Clamp):
+    """Keeps x0 where Gaussian data are, as a clamp to [-1, 1] does with images."""
+
+    def __call__(self, x0):
+        return x0.clamp(-3, 3)
 
 
 def test_sampling_cannot_contradict_the_checkpoint():

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from diffusion_lightning.clamp import NoClamp, Static
+from diffusion_lightning.grids import Karras, LogSNR, Uniform
 from diffusion_lightning.parameterizations import Eps
-from diffusion_lightning.samplers import DDIM, DDPM
+from diffusion_lightning.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.schedules import Cosine, Linear
 from tests.oracles import normal, sampling_model
 from tests.test_schedules import table_of_alpha_bar
@@ -85,3 +86,60 @@ def test_ddpm(name, steps, clip, variance, monkeypatch):
         lambda *_, **__: next(draws),
     )
     compare(DDPM(steps, variance), theirs, name, steps, clip)
+
+
+def our_walk(sampler, model, draws=()):
+    """Times of the grid, x_t at each, and the image."""
+    times, walk, rest = [], [], iter(draws)
+
+    def callback(i, t, prediction):
+        times.append(t)
+        walk.append(prediction.x_t.clone())
+
+    x = normal(2, 3, 4, 4)
+    last = sampler(model, x, noise=lambda: next(rest), callback=callback)
+    kappa = [float(torch.exp(-model.schedule.lam(t))) for t in times] + [0.0]
+    return times, walk + [last], torch.tensor(kappa, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("grid", [Uniform(), LogSNR(), Karras()])
+@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("sde", [False, True])
+def test_dpm_solver_pp_2m(name, grid, steps, sde):
+    """Its default solver, "midpoint", on our times, in its float32; it too ends with the last x0."""
+    draws = [normal(2, 3, 4, 4, seed=i) for i in range(1, steps)]
+    model = sampling_model(Peer(SCHEDULES[name]))
+    times, walk, kappa = our_walk(DPMSolverPP(steps, sde=sde, grid=grid), model, draws)
+    theirs = diffusers.DPMSolverMultistepScheduler(
+        algorithm_type="sde-dpmsolver++" if sde else "dpmsolver++", final_sigmas_type="zero"
+    )
+    theirs.set_timesteps(steps)
+    theirs.set_begin_index(0)
+    theirs.sigmas = kappa
+    x_t = walk[0]
+    for i, (t, index) in enumerate(zip(times, theirs.timesteps, strict=True)):
+        torch.testing.assert_close(walk[i], x_t, rtol=1e-4, atol=1e-4)
+        noise = (draws + [torch.zeros_like(x_t)])[i] if sde else None
+        x_t = theirs.step(Peer.eps(x_t, t), index, x_t, variance_noise=noise).prev_sample.double()
+    torch.testing.assert_close(walk[-1], x_t, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("steps", [10, 50])
+def test_heun(name, steps):
+    model = sampling_model(Peer(SCHEDULES[name]))
+    times, walk, kappa = our_walk(Heun(steps, grid=Karras()), model)
+    theirs = diffusers.HeunDiscreteScheduler()
+    theirs.set_timesteps(steps)
+    theirs.set_begin_index(0)
+    theirs.sigmas = torch.cat([kappa[:1], kappa[1:-1].repeat_interleave(2), kappa[-1:]])
+    # It walks in y = x/α; each time but the first and the last is looked at twice.
+    looks = [times[0], *(t for t in times[1:] for _ in range(2))]
+    y = walk[0] / model.schedule.alpha(times[0])
+    for i, (t, index) in enumerate(zip(looks, theirs.timesteps, strict=True)):
+        if i % 2 == 0:
+            x_t = model.schedule.alpha(t) * y
+            torch.testing.assert_close(walk[i // 2], x_t, rtol=1e-4, atol=1e-4)
+        y = theirs.step(Peer.eps(model.schedule.alpha(t) * y, t), index, y).prev_sample.double()
+    torch.testing.assert_close(walk[-1], y, rtol=1e-4, atol=1e-4)

@@ -14,7 +14,9 @@ SCHEDULES = [Linear(), Cosine()]
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_the_error_falls_with_the_order(schedule, order):
-    errors = errors_at(lambda n: DPMSolverPP(n, order, grid=Karras()), GaussianOracle(schedule), (80, 160, 320))
+    errors = errors_at(
+        lambda n: DPMSolverPP(n, order, grid=Karras()), GaussianOracle(schedule), (80, 160, 320)
+    )
     assert slope(errors) == pytest.approx(order, abs=0.2)
 
 

@@ -51,7 +51,9 @@ def test_zero_and_one_skip_the_other_half():
     assert guided(0.0)[1] == guided(1.0)[1] == [3]
 
 
-@pytest.mark.parametrize(("t", "inside"), [(0.19, False), (0.2, True), (0.5, True), (0.7, True), (0.71, False)])
+@pytest.mark.parametrize(
+    ("t", "inside"), [(0.19, False), (0.2, True), (0.5, True), (0.7, True), (0.71, False)]
+)
 @pytest.mark.parametrize("scale", [0.0, 3.0])
 def test_the_interval_guides_between_two_times_alone(t, inside, scale):
     x0, batches = guided(scale, t=t, interval=(0.2, 0.7))

@@ -79,4 +79,3 @@ class DPMSolverPP(Sampler):
         u_squared = h**2 - 2 * u / k
         # Newton's form: x0 + slope u + curvature u (u + h_1)
         return one * now.x0 + u * (slope + h_1 * curvature) + u_squared * curvature
-

@@ -34,7 +34,7 @@ class Heun(Sampler):
         grid: where the times lie.
     """
 
-    def __init__(self, steps: int | None = 10, churn: float = 0.0, grid: Grid | None = None) -> None:
+    def __init__(self, steps: int | None = 18, churn: float = 0.0, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if not 0 <= churn <= MAX_CHURN:
             raise UserError(f"sampler.churn is {churn}; it must be between 0 and {MAX_CHURN:.3f}.")
@@ -54,7 +54,11 @@ class Heun(Sampler):
         # κ = e^-λ; without churn the step goes no further than s
         lam_s = schedule.lam(s)
         low = float(schedule.t_of_lam(lam_s + math.log1p(self.churn))) if self.churn else s
-        kappa_t, kappa_s, kappa_low = torch.exp(-prediction.lam), torch.exp(-lam_s), torch.exp(-schedule.lam(low))
+        kappa_t, kappa_s, kappa_low = (
+            torch.exp(-prediction.lam),
+            torch.exp(-lam_s),
+            torch.exp(-schedule.lam(low)),
+        )
         y, h = prediction.x_t / prediction.alpha, kappa_low - kappa_t
         eps = model(schedule.alpha(low) * (y + h * prediction.eps), low).eps
         y = y + h * 0.5 * (prediction.eps + eps)
