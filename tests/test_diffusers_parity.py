@@ -99,7 +99,7 @@ def our_walk(sampler, model, draws=()):
     x = normal(2, 3, 4, 4)
     last = sampler(model, x, noise=lambda: next(rest), callback=callback)
     kappa = [float(torch.exp(-model.schedule.lam(t))) for t in times] + [0.0]
-    return times, walk + [last], torch.tensor(kappa, dtype=torch.float64)
+    return times, [*walk, last], torch.tensor(kappa, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -120,7 +120,7 @@ def test_dpm_solver_pp_2m(name, grid, steps, sde):
     x_t = walk[0]
     for i, (t, index) in enumerate(zip(times, theirs.timesteps, strict=True)):
         torch.testing.assert_close(walk[i], x_t, rtol=1e-4, atol=1e-4)
-        noise = (draws + [torch.zeros_like(x_t)])[i] if sde else None
+        noise = [*draws, torch.zeros_like(x_t)][i] if sde else None
         x_t = theirs.step(Peer.eps(x_t, t), index, x_t, variance_noise=noise).prev_sample.double()
     torch.testing.assert_close(walk[-1], x_t, rtol=1e-4, atol=1e-4)
 
