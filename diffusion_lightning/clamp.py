@@ -57,3 +57,24 @@ class Dynamic(Clamp):
         s = torch.quantile(x0.abs().flatten(1).float(), self.quantile, dim=1).clamp(min=1)
         s = s.to(x0.dtype).view(-1, 1, 1, 1)
         return x0.clamp(-s, s) / s
+
+
+class Known(Clamp):
+    """Another clamp, then the known pixels put in: inpainting, for any sampler.
+
+    As ε follows x0, a known pixel of x_t is the known image at noise level t, and a walk ends with
+    the known pixels exact. An ancestral walk draws them from q(x_s | x_t, x0), that is, from the
+    forward process, as RePaint does (Lugmayr et al. 2022, eq. 8).
+
+    Args:
+        clamp: applied to the unknown pixels.
+        x0: the known images (B, C, H, W).
+        hole: where they are unknown, bool, of a shape that broadcasts to x0's.
+    """
+
+    def __init__(self, clamp: Clamp, x0: Tensor, hole: Tensor) -> None:
+        self.clamp, self.known, self.hole = clamp, x0, hole
+
+    def __call__(self, x0: Tensor) -> Tensor:
+        """clamp(x0) in the hole, the known images around it."""
+        return torch.where(self.hole, self.clamp(x0), self.known)

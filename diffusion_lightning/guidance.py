@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +11,13 @@ from diffusion_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from diffusion_lightning.denoiser import Denoiser
+
+
+class Guide(Protocol):
+    """What a sampling model needs of guidance."""
+
+    def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
+        """x0 (B, C, H, W) at one time t for labels y (B,)."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from diffusion_lightning.clamp import Clamp
 from diffusion_lightning.denoiser import Denoiser
-from diffusion_lightning.guidance import Guidance
+from diffusion_lightning.guidance import Guide
 from diffusion_lightning.prediction import Prediction
 
 
@@ -18,7 +18,7 @@ class SamplingModel:
         y: labels (B,), or None for an unconditional walk.
     """
 
-    def __init__(self, denoiser: Denoiser, guidance: Guidance, clamp: Clamp, y: Tensor | None = None) -> None:
+    def __init__(self, denoiser: Denoiser, guidance: Guide, clamp: Clamp, y: Tensor | None = None) -> None:
         self.denoiser = denoiser
         self.schedule = denoiser.schedule
         self.guidance = guidance

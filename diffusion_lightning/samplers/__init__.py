@@ -7,5 +7,16 @@ from diffusion_lightning.samplers.dpm_solver_pp import DPMSolverPP
 from diffusion_lightning.samplers.heun import Heun
 from diffusion_lightning.samplers.langevin import Langevin
 from diffusion_lightning.samplers.predictor_corrector import PredictorCorrector, Stay
+from diffusion_lightning.samplers.resample import Resample
 
-__all__ = ["DDIM", "DDPM", "DPMSolverPP", "Heun", "Langevin", "PredictorCorrector", "Sampler", "Stay"]
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "DPMSolverPP",
+    "Heun",
+    "Langevin",
+    "PredictorCorrector",
+    "Resample",
+    "Sampler",
+    "Stay",
+]

@@ -30,8 +30,8 @@ class Langevin(Corrector):
             raise UserError(f"sampler.corrector.r is {r}; it must be positive (the paper's is 0.16).")
         self.r = r
 
-    def __call__(self, model: SamplingModel, x: Tensor, s: float, noise: Noise) -> Tensor:
-        """One step at time s."""
+    def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
+        """One step at time s; t plays no part."""
         prediction = model(x, s)
         step = 2 * (self.r * prediction.sigma) ** 2
         return x + step * prediction.score + (2 * step).sqrt() * noise()

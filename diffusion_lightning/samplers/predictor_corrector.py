@@ -14,11 +14,11 @@ from diffusion_lightning.sampling_model import SamplingModel
 
 
 class Corrector(ABC):
-    """Moves images towards the marginal p_s without leaving time s."""
+    """Moves images towards the marginal p_s."""
 
     @abstractmethod
-    def __call__(self, model: SamplingModel, x: Tensor, s: float, noise: Noise) -> Tensor:
-        """x (B, C, H, W) at time s, nearer to a draw from p_s."""
+    def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
+        """x (B, C, H, W) at time s, nearer to a draw from p_s; t is the grid's time before s."""
 
 
 class Stay(Sampler):
@@ -81,5 +81,5 @@ class PredictorCorrector(Sampler):
         """The predictor's x_s, corrected n times."""
         x_s = self.predictor.step(model, prediction, t, s, noise, memory)
         for _ in range(self.n_corrections):
-            x_s = self.corrector(model, x_s, s, noise)
+            x_s = self.corrector(model, x_s, t, s, noise)
         return x_s

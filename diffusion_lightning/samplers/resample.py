@@ -1,0 +1,30 @@
+"""Resampling: a corrector that goes back to the time before, with fresh noise, and comes again."""
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.noise import Noise
+from diffusion_lightning.samplers.ddpm import DDPM
+from diffusion_lightning.samplers.predictor_corrector import Corrector
+from diffusion_lightning.sampling_model import SamplingModel
+
+
+class Resample(Corrector):
+    """x_t ~ q(x_t | x_s), then an ancestral step back to s.
+
+    x_t = √(ᾱ_t/ᾱ_s) x_s + √(1 - ᾱ_t/ᾱ_s) z. In inpainting each return lets what is drawn in the hole
+    answer to the known pixels around it.
+
+    Source: Lugmayr et al. 2022 (RePaint), algorithm 1, lines 8 to 10, with jumps of one step.
+    """
+
+    def __init__(self) -> None:
+        self._ancestral = DDPM()
+
+    def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
+        """Forward from s to t, and back."""
+        log_ratio = model.schedule.log_alpha_bar(t) - model.schedule.log_alpha_bar(s)
+        x_t = torch.exp(0.5 * log_ratio) * x + (-torch.expm1(log_ratio)).sqrt() * noise()
+        return self._ancestral.step(model, model(x_t, t), t, s, noise, deque())
