@@ -2,11 +2,12 @@
 
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -89,6 +90,30 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple
     own = {name[len(prefix) :]: w for name, w in state.items() if name.startswith(prefix)}
     _load(denoiser, own)
     return denoiser.eval()
+
+
+def load_test_images(
+    data: DictConfig, which: Sequence[int], data_dir: str | None = None, trust: tuple[str, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    """Test images as uint8 (B, C, H, W), and their labels (B,), of the data set that was learned.
+
+    Args:
+        data: the checkpoint's `dataset`.
+        which: their numbers.
+        data_dir: where the data lies, if not where it lay in training.
+        trust: as for `load_denoiser`.
+
+    Raises:
+        UserError: if there is no image of such a number, or the config names foreign code.
+    """
+    node = OmegaConf.to_container(data, resolve=True)
+    _check_targets(node, ("diffusion_lightning", *trust))
+    module = instantiate(node | ({"data_dir": data_dir} if data_dir else {}), _convert_="all")
+    module.prepare_data()
+    images = module.load(train=False)
+    if not all(0 <= i < len(images) for i in which):
+        raise UserError(f"test images {list(which)}: the numbers go from 0 to {len(images) - 1}.")
+    return images[torch.tensor(which)]
 
 
 def _load(denoiser: Denoiser, state: dict[str, Tensor]) -> None:

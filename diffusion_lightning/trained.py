@@ -1,0 +1,184 @@
+"""A trained model and how to draw from it: what every task of `sample.py` is handed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from diffusion_lightning.build import build_sampling
+from diffusion_lightning.checkpoint import load_test_images, config_of, load_denoiser, read_checkpoint
+from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.generate import Sampling
+from diffusion_lightning.guidance import Guidance
+from diffusion_lightning.images import from_uint8
+from diffusion_lightning.noise import ImageNoise, Noise
+from diffusion_lightning.prediction import Prediction
+from diffusion_lightning.samplers.base import Callback
+from diffusion_lightning.sampling_model import SamplingModel
+
+
+@dataclass
+class Trained:
+    """A denoiser with the sampling asked for.
+
+    Args:
+        denoiser: in evaluation mode, on its device.
+        sampling: sampler, guidance and clamp.
+        data: the checkpoint's data set: image_channels, image_size, num_classes.
+        labels: the labels to cycle through; None for unconditional images.
+        seed: of all noise.
+        batch_size: images at a time.
+        data_dir: where the test images lie, if not where they lay in training.
+        trust: further packages whose classes the checkpoint may build.
+    """
+
+    denoiser: Denoiser
+    sampling: Sampling
+    data: DictConfig
+    labels: list[int] | None
+    seed: int
+    batch_size: int
+    data_dir: str | None = None
+    trust: tuple[str, ...] = ()
+    evaluations: list[int] = field(default_factory=list)
+    """Evaluations of the network in each walk so far."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.denoiser.parameters()).device
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        return self.data.image_channels, self.data.image_size, self.data.image_size
+
+    def y(self, n: int) -> Tensor | None:
+        """Labels (n,), in turn from `labels`."""
+        if self.labels is None:
+            return None
+        return torch.tensor([self.labels[i % len(self.labels)] for i in range(n)], device=self.device)
+
+    def noise(self, indices: Sequence[int]) -> ImageNoise:
+        """The noise of the images with these numbers."""
+        return ImageNoise(self.seed, indices, self.shape, self.device)
+
+    def model(self, y: Tensor | None, **changes: Any) -> SamplingModel:
+        """What a sampler sees, for labels y (B,); `changes` replace guidance or clamp."""
+        guidance = changes.get("guidance", self.sampling.guidance)
+        return SamplingModel(self.denoiser, guidance, changes.get("clamp", self.sampling.clamp), y)
+
+    def draw(
+        self,
+        noise: Noise,
+        y: Tensor | None = None,
+        *,
+        x: Tensor | None = None,
+        t_start: float = 1.0,
+        callback: Callback | None = None,
+        **changes: Any,
+    ) -> Tensor:
+        """One walk of a batch: clean images (B, C, H, W), with a progress bar.
+
+        Args:
+            noise: its first draw is the latent, unless x is given.
+            y: labels (B,).
+            x: noisy images at t_start.
+            t_start: where the walk begins.
+            callback: handed on to the sampler.
+            changes: sampler, guidance or clamp in place of the run's.
+        """
+        model, sampler = self.model(y, **changes), changes.get("sampler", self.sampling.sampler)
+        total = sampler.steps or model.schedule.T
+        with tqdm(total=total, desc="sampling", unit="step", leave=False) as bar:
+
+            def seen(i: int, t: float, prediction: Prediction) -> None:
+                bar.update()
+                if callback:
+                    callback(i, t, prediction)
+
+            x = noise() if x is None else x
+            images = sampler(model, x, t_start=t_start, noise=noise, callback=seen)
+        self.evaluations.append(model.nfe)
+        return images
+
+    def guidance(self, **changes: float) -> Guidance:
+        """The run's guidance with another scale, interval or rescale."""
+        return replace(self.sampling.guidance, **changes)
+
+    def images(self, which: Sequence[int | str]) -> tuple[Tensor, Tensor | None]:
+        """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
+
+        Args:
+            which: image files, or numbers of test images of the data set that the model learned.
+
+        Raises:
+            UserError: if there is no such image, or files come without the labels they need.
+        """
+        from diffusion_lightning.data.image_folder import read_image
+
+        if all(isinstance(i, int) for i in which):
+            pixels, y = load_test_images(self.data, which, self.data_dir, self.trust)
+        else:
+            channels, size, _ = self.shape
+            files = [Path(str(f)) for f in which]
+            pixels, y = torch.stack([read_image(f, channels, size) for f in files]), self.y(len(files))
+        if not self.sampling.guidance.uses_labels:
+            y = None
+        return from_uint8(pixels).to(self.device), y if y is None else y.to(self.device)
+
+
+def load_trained(cfg: DictConfig) -> Trained:
+    """The checkpoint's model with the sampling that `sample.py` was asked for.
+
+    Raises:
+        UserError: if the checkpoint is not usable, or what is asked does not go with the model.
+    """
+    checkpoint = read_checkpoint(cfg.checkpoint)
+    run = config_of(checkpoint)
+    merged = cfg.copy()
+    # The checkpoint's guidance, where the command line says nothing else
+    asked = {name: value for name, value in cfg.guidance.items() if value is not None}
+    target = {"_target_": "diffusion_lightning.guidance.Guidance"}
+    merged.guidance = {**run.guidance, **asked, **target}
+    sampling = build_sampling(merged)
+    trust = tuple(cfg.trust)
+    denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(_device(cfg.device))
+    labels = _labels(cfg.labels, run.dataset.num_classes, sampling.guidance)
+    return Trained(
+        denoiser, sampling, run.dataset, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust
+    )
+
+
+def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | None:
+    """The labels to cycle through; None for unconditional images."""
+    if not guidance.uses_labels:
+        if asked is not None:
+            raise UserError(
+                "labels need a conditional model, but these images are unconditional "
+                f"(guidance.scale=0, p_uncond={guidance.p_uncond}); leave labels out."
+            )
+        return None
+    labels = list(range(num_classes)) if asked is None else asked
+    labels = [labels] if isinstance(labels, int) else list(labels)
+    bad = [y for y in labels if not isinstance(y, int) or not 0 <= y < num_classes]
+    if bad or not labels:
+        raise UserError(
+            f"labels={labels} must be class numbers from 0 to {num_classes - 1}, "
+            f"such as labels=[0,{num_classes - 1}]."
+        )
+    return labels
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
