@@ -1,6 +1,7 @@
 """The one place where [-1, 1] and 8-bit pixels meet, and where grids of images become PNGs."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,17 +29,28 @@ def grid_columns(num_images: int, num_labels: int = 0) -> int:
     return side
 
 
-def save_grid(images: Tensor, columns: int, path: Path) -> Tensor:
-    """Write uint8 images (N, C, H, W) as one PNG and return the grid (C, H', W').
+def enlarged(images: Tensor, side: int) -> Tensor:
+    """Images (N, C, H, W) enlarged by a whole factor, pixel for pixel, so that `side` pixels become about 48."""
+    scale = max(1, round(48 / side))
+    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 
-    Small images are enlarged by a whole factor, pixel for pixel, to about 48 pixels a side.
-    """
+
+def save_grid(images: Tensor, columns: int, path: Path) -> Tensor:
+    """Write uint8 images (N, C, H, W), enlarged, as one PNG and return the grid (C, H', W')."""
     from torchvision.io import write_png
     from torchvision.utils import make_grid
 
-    scale = max(1, round(48 / images.shape[-1]))
-    images = images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
-    grid = make_grid(images, nrow=columns, padding=1, pad_value=128)
+    grid = make_grid(enlarged(images, images.shape[-1]), nrow=columns, padding=1, pad_value=128)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(grid, str(path))
     return grid
+
+
+def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:
+    """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by the name, the last one held."""
+    from torchvision.transforms.functional import to_pil_image
+
+    first, *others = (to_pil_image(frame) for frame in frames)
+    # Viewers slow down frames of less than 20 ms.
+    times = [max(20, round(1000 * seconds / len(frames)))] * len(others) + [1500]
+    first.save(path, save_all=True, append_images=others, duration=times, loop=0)

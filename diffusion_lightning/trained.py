@@ -151,9 +151,7 @@ def load_trained(cfg: DictConfig) -> Trained:
     trust = tuple(cfg.trust)
     denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(_device(cfg.device))
     labels = _labels(cfg.labels, run.dataset.num_classes, sampling.guidance)
-    return Trained(
-        denoiser, sampling, run.dataset, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust
-    )
+    return Trained(denoiser, sampling, run.dataset, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust)
 
 
 def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | None:

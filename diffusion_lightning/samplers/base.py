@@ -33,11 +33,18 @@ class Sampler(ABC):
     memory_length = 0
     """How many earlier predictions `step` is handed (multistep solvers)."""
 
+    step_evaluations = 0
+    """How often `step` itself evaluates the model."""
+
     def __init__(self, steps: int | None = None, grid: Grid | None = None) -> None:
         if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
             raise UserError(f"sampler.steps is {steps!r}; it must be an integer of at least 1.")
         self.steps = steps
         self.grid = grid or Uniform()
+
+    def evaluations(self, steps: int) -> int:
+        """Evaluations of the model in a walk over so many times."""
+        return steps + (steps - 1) * self.step_evaluations
 
     @torch.no_grad()
     def __call__(

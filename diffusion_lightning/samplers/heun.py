@@ -34,6 +34,8 @@ class Heun(Sampler):
         grid: where the times lie.
     """
 
+    step_evaluations = 1
+
     def __init__(self, steps: int | None = 18, churn: float = 0.0, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if not 0 <= churn <= MAX_CHURN:

@@ -14,7 +14,7 @@ from diffusion_lightning.sampling_model import SamplingModel
 
 
 class Corrector(ABC):
-    """Moves images towards the marginal p_s."""
+    """Moves images towards the marginal p_s, with one evaluation of the model."""
 
     @abstractmethod
     def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
@@ -68,6 +68,7 @@ class PredictorCorrector(Sampler):
         self.corrector = corrector
         self.n_corrections = n_corrections
         self.memory_length = predictor.memory_length
+        self.step_evaluations = predictor.step_evaluations + n_corrections
 
     def step(
         self,

@@ -27,7 +27,7 @@ class Filmstrip(Task):
     def __init__(
         self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0
     ) -> None:
-        if film is not None and Path(film).name != film or Path(film or ".gif").suffix not in (".webp", ".gif"):
+        if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
             raise UserError(f"task.film is {film!r}; it must be a file name in .webp or .gif, or null.")
         self.rows = at_least("task.rows", rows)
         self.frames = at_least("task.frames", frames, 2)
@@ -36,6 +36,8 @@ class Filmstrip(Task):
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Watch one walk."""
+        from torchvision.utils import make_grid
+
         walk: list[tuple[Tensor, Tensor]] = []
 
         def watch(i: int, t: float, prediction: Prediction) -> None:
@@ -48,7 +50,9 @@ class Filmstrip(Task):
         x_t, x0 = (torch.stack([walk[i][part] for i in shown], dim=1) for part in (0, 1))
         path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out)
         if self.film:
-            frames = [torch.cat([torch.cat(list(x), dim=1) for x in both], dim=2) for both in walk]
-            save_film([enlarged(to_uint8(f[None]), trained.shape[-1])[0] for f in frames], out / self.film,
-                      self.seconds)
+            pairs = (torch.stack(both, dim=1).flatten(0, 1) for both in walk)
+            frames = [make_grid(to_uint8(x), nrow=2, padding=1, pad_value=128) for x in pairs]
+            save_film(
+                [enlarged(f[None], trained.shape[-1])[0] for f in frames], out / self.film, self.seconds
+            )
         return path

@@ -1,0 +1,55 @@
+"""The noise schedules, seen."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.plots import save_panels, subplots, write_csv
+from diffusion_lightning.schedules import Schedule
+from diffusion_lightning.tasks.base import Task, at_least
+from diffusion_lightning.trained import Trained
+
+
+class ScheduleStudy(Task):
+    """The schedules: ᾱ(t), log-SNR, and the forward process x_t = α x0 + σ ε on a real image.
+
+    Args:
+        schedules: what is compared, by name.
+        image: a file, or the number of a test image.
+        times: columns of the forward process.
+    """
+
+    def __init__(self, schedules: Mapping[str, Schedule], image: int | str = 0, times: int = 11) -> None:
+        self.schedules = dict(schedules)
+        self.image = image
+        self.times = at_least("task.times", times, 2)
+
+    def __call__(self, trained: Trained, out: Path) -> Path:
+        """Evaluate on a fine grid of times."""
+        t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
+        figure, axes = subplots(1, 2, (9, 3.4))
+        rows = []
+        for name, schedule in self.schedules.items():
+            alpha_bar, log_snr = schedule.alpha(t) ** 2, 2 * schedule.lam(t)
+            axes[0, 0].plot(t, alpha_bar, label=name)
+            axes[0, 1].plot(t, log_snr, label=name)
+            rows += [
+                {"schedule": name, "t": a, "alpha_bar": b, "log_snr": c}
+                for a, b, c in zip(t.tolist(), alpha_bar.tolist(), log_snr.tolist(), strict=True)
+            ]
+        axes[0, 0].set(title="ᾱ(t)", xlabel="t")
+        axes[0, 1].set(title="log SNR(t) = 2λ", xlabel="t")
+        axes[0, 0].legend()
+        figure.savefig(out / "schedules_curves.png")
+        write_csv(rows, out / "schedules.csv")
+        return save_panels(
+            {name: [self._forward(trained, s)] for name, s in self.schedules.items()}, out / "schedules.png"
+        )
+
+    def _forward(self, trained: Trained, schedule: Schedule) -> Tensor:
+        x0, _ = trained.images([self.image])
+        eps = trained.noise([0])()
+        times = torch.linspace(0, 1, self.times, dtype=torch.float64).tolist()
+        return torch.cat([schedule.alpha(t) * x0 + schedule.sigma(t) * eps for t in times])
