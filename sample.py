@@ -54,7 +54,7 @@ def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any
 
     from diffusion_lightning.checkpoint import find_checkpoint
 
-    asked = OmegaConf.to_container(cfg, resolve=True)
+    asked: Any = OmegaConf.to_container(cfg, resolve=True)
     keys = "weights", "task", "sampler", "clamp", "labels", "num_images", "batch_size", "seed"
     return {
         "checkpoint": str(find_checkpoint(cfg.checkpoint)),

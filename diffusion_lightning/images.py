@@ -30,7 +30,7 @@ def grid_columns(num_images: int, num_labels: int = 0) -> int:
 
 
 def enlarged(images: Tensor, side: int) -> Tensor:
-    """Images (N, C, H, W) enlarged by a whole factor, pixel for pixel, so that `side` pixels become about 48."""
+    """Images (N, C, H, W), pixel for pixel, by the whole factor that makes about 48 pixels of `side`."""
     scale = max(1, round(48 / side))
     return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from diffusion_lightning.build import build_sampling
-from diffusion_lightning.checkpoint import load_test_images, config_of, load_denoiser, read_checkpoint
+from diffusion_lightning.checkpoint import config_of, load_denoiser, load_test_images, read_checkpoint
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling
@@ -116,26 +116,29 @@ class Trained:
         """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
 
         Args:
-            which: image files, or numbers of test images of the data set that the model learned.
+            which: image files, whose labels are taken in turn from `labels`, or numbers of test
+                images of the data set that the model learned, whose labels are known.
 
         Raises:
-            UserError: if there is no such image, or files come without the labels they need.
+            UserError: if there is no such image, or it cannot be read.
         """
         from diffusion_lightning.data.image_folder import read_image
 
-        if all(isinstance(i, int) for i in which):
-            pixels, y = load_test_images(self.data, which, self.data_dir, self.trust)
+        y: Tensor | None
+        numbers = [i for i in which if isinstance(i, int)]
+        if len(numbers) == len(which):
+            pixels, y = load_test_images(self.data, numbers, self.data_dir, self.trust)
         else:
             channels, size, _ = self.shape
-            files = [Path(str(f)) for f in which]
-            pixels, y = torch.stack([read_image(f, channels, size) for f in files]), self.y(len(files))
-        if not self.sampling.guidance.uses_labels:
-            y = None
-        return from_uint8(pixels).to(self.device), y if y is None else y.to(self.device)
+            pixels = torch.stack([read_image(Path(str(file)), channels, size) for file in which])
+            y = self.y(len(which))
+        if y is None or not self.sampling.guidance.uses_labels:
+            return from_uint8(pixels).to(self.device), None
+        return from_uint8(pixels).to(self.device), y.to(self.device)
 
 
 def load_trained(cfg: DictConfig) -> Trained:
-    """The checkpoint's model with the sampling that `sample.py` was asked for.
+    """The checkpoint's model with the sampling that `sample.py` is asked for.
 
     Raises:
         UserError: if the checkpoint is not usable, or what is asked does not go with the model.

@@ -1,9 +1,12 @@
 """Images as the model draws them."""
 
+import math
 from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 
+from diffusion_lightning.generate import generate
 from diffusion_lightning.images import grid_columns, to_uint8
 from diffusion_lightning.tasks.base import Task, at_least, save_images
 from diffusion_lightning.trained import Trained
@@ -24,12 +27,23 @@ class Generate(Task):
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw batch by batch."""
         n, y = self.num_images, trained.y(self.num_images)
+        labels = None if y is None else y.tolist()
+        sampler, size = trained.sampling.sampler, trained.batch_size
+        total = (sampler.steps or trained.denoiser.schedule.T) * math.ceil(n / size)
         batches = []
-        for start in range(0, n, trained.batch_size):
-            part = range(start, min(n, start + trained.batch_size))
-            images = trained.draw(trained.noise(part), None if y is None else y[part.start : part.stop])
-            batches.append(to_uint8(images).cpu())
-        classes = len(trained.labels) if trained.labels else 0
+        with tqdm(total=total, desc="sampling", unit="step") as bar:
+            for images, nfe in generate(
+                trained.sampling,
+                trained.denoiser,
+                labels,
+                range(n),
+                trained.shape,
+                trained.seed,
+                size,
+                callback=lambda *_: bar.update(),
+            ):
+                batches.append(to_uint8(images).cpu())
+                trained.evaluations.append(nfe)
+        columns = grid_columns(n, len(trained.labels or ()))
         # The null label stands for no label
-        labels = [trained.data.num_classes] * n if y is None else y.tolist()
-        return save_images(torch.cat(batches), labels, grid_columns(n, classes), out)
+        return save_images(torch.cat(batches), labels or [trained.data.num_classes] * n, columns, out)
