@@ -106,9 +106,9 @@ def load_test_images(
     Raises:
         UserError: if there is no image of such a number, or the config names foreign code.
     """
-    node = OmegaConf.to_container(data, resolve=True)
-    _check_targets(node, ("diffusion_lightning", *trust))
-    module = instantiate(node | ({"data_dir": data_dir} if data_dir else {}), _convert_="all")
+    _check_targets(OmegaConf.to_container(data), ("diffusion_lightning", *trust))
+    elsewhere = {"data_dir": data_dir} if data_dir else {}
+    module = instantiate(data, _convert_="all", **elsewhere)
     module.prepare_data()
     images = module.load(train=False)
     if not all(0 <= i < len(images) for i in which):

@@ -1,7 +1,7 @@
 """A trained model and how to draw from it: what every task of `sample.py` is handed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +107,6 @@ class Trained:
             images = sampler(model, x, t_start=t_start, noise=noise, callback=seen)
         self.evaluations.append(model.nfe)
         return images
-
-    def guidance(self, **changes: float) -> Guidance:
-        """The run's guidance with another scale, interval or rescale."""
-        return replace(self.sampling.guidance, **changes)
 
     def images(self, which: Sequence[int | str]) -> tuple[Tensor, Tensor | None]:
         """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.

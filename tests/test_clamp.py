@@ -41,3 +41,46 @@ def test_dynamic_is_imagens():
 def test_refuses_a_bad_quantile():
     with pytest.raises(UserError, match="quantile"):
         Dynamic(0.0)
+
+
+@pytest.mark.parametrize("sampler", [DDPM(50), DDIM(20), PredictorCorrector(DDPM(), Resample(), 3, 50)])
+def test_known_pixels_are_exact_and_the_others_drawn(sampler):
+    oracle = GaussianOracle(Linear())
+    known = 0.5 * normal(4, 1, 4, 4, seed=5)
+    hole = torch.zeros(1, 4, 4, dtype=torch.bool)
+    hole[:, :, 2:] = True
+    model = sampling_model(oracle, Known(Static(), known, hole))
+    images = sampler(model, normal(4, 1, 4, 4))
+    assert torch.equal(images[..., :2], known[..., :2])
+    plain = sampler(sampling_model(oracle, Static()), normal(4, 1, 4, 4))
+    assert not torch.allclose(images[..., 2:], known[..., 2:]) and plain.shape == images.shape
+
+
+class PairOracle:
+    """Two pixels of one Gaussian with correlation ρ: E[x0 | x_t] in closed form."""
+
+    rho = 0.8
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        self.covariance = torch.tensor([[1.0, self.rho], [self.rho, 1.0]], dtype=torch.float64)
+
+    def x0(self, x_t, t, y):
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        noisy = alpha**2 * self.covariance + sigma**2 * torch.eye(2)
+        gain = alpha * self.covariance @ torch.linalg.inv(noisy)
+        return (x_t.flatten(1) @ gain.T).view_as(x_t)
+
+
+def test_resampling_makes_the_hole_answer_to_what_is_known():
+    """What is drawn in the hole should have the conditional mean ρ · known and variance 1 - ρ²."""
+    known, hole = torch.full((20_000, 1, 1, 2), 1.0, dtype=torch.float64), torch.tensor([[[False, True]]])
+    means = {}
+    for n in (0, 8):
+        torch.manual_seed(0)
+        sampler = PredictorCorrector(DDPM(), Resample(), n, 100)
+        model = sampling_model(PairOracle(Linear()), Known(NoClamp(), known, hole))
+        drawn = sampler(model, normal(20_000, 1, 1, 2))[..., 1]
+        means[n] = abs(drawn.mean().item() - PairOracle.rho)
+        assert drawn.var().item() == pytest.approx(1 - PairOracle.rho**2, abs=0.15)
+    assert means[8] < 0.05 < means[0]

@@ -1,6 +1,7 @@
 """One thing changed along an axis, all noise the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from diffusion_lightning.errors import UserError
@@ -26,7 +27,7 @@ class GuidanceSweep(Task):
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw row by row."""
         y = trained.y(self.columns)
-        guidances = [trained.guidance(scale=float(w)) for w in self.scales]
+        guidances = [replace(trained.sampling.guidance, scale=float(w)) for w in self.scales]
         noise = range(self.columns)
         return save_rows([trained.draw(trained.noise(noise), y, guidance=g) for g in guidances], out)
 
