@@ -1,6 +1,7 @@
 """Training and validation steps and the optimizer; sampling is none of its business."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -110,7 +111,10 @@ class DiffusionModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, whatever the batch and the world."""
-        optimizer = self.optimizer(self.denoiser.parameters())
+        optimizer: Any = self.optimizer(self.denoiser.parameters())
+        # A fused optimizer says that its step unscales fp16 gradients; clipping needs them unscaled before,
+        # and without this Lightning refuses to clip, in bf16 too, where nothing is scaled.
+        optimizer._step_supports_amp_scaling = False
         trainer = self.trainer
         images_per_step = data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
 

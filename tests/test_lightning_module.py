@@ -81,6 +81,14 @@ def test_warm_up_counts_images():
     assert trainer.lr_scheduler_configs[0].scheduler.get_last_lr() == [pytest.approx(1e-3 * 6 / 10)]
 
 
+def test_gradients_are_clipped_in_mixed_precision_with_a_fused_optimizer():
+    model = module()
+    model.optimizer = lambda p: torch.optim.SGD(p, lr=1.0, fused=True)
+    before = weights(model)
+    fit(model, precision="bf16-mixed", gradient_clip_val=1e-3, limit_train_batches=1)
+    assert (weights(model) - before).norm().item() == pytest.approx(1e-3, rel=0.01)
+
+
 def test_ema_ramps_and_never_averages_buffers():
     model, history = module(), []
     model.denoiser.network.register_buffer("counter", torch.zeros(1))
