@@ -70,11 +70,24 @@ class Known(Clamp):
         clamp: applied to the unknown pixels.
         x0: the known images (B, C, H, W).
         hole: where they are unknown, bool, of a shape that broadcasts to x0's.
+
+    Raises:
+        UserError: if the hole does not fit the images.
     """
 
     def __init__(self, clamp: Clamp, x0: Tensor, hole: Tensor) -> None:
+        if hole.dtype != torch.bool or not _fits(hole, x0):
+            raise UserError(
+                f"the mask is {hole.dtype} {tuple(hole.shape)}, the images are {tuple(x0.shape)}; it must "
+                "be bool, with a side equal to the images' or of 1 in each dimension."
+            )
         self.clamp, self.known, self.hole = clamp, x0, hole
 
     def __call__(self, x0: Tensor) -> Tensor:
         """clamp(x0) in the hole, the known images around it."""
         return torch.where(self.hole, self.clamp(x0), self.known)
+
+
+def _fits(hole: Tensor, x0: Tensor) -> bool:
+    sides = zip(reversed(hole.shape), reversed(x0.shape), strict=False)
+    return hole.ndim <= x0.ndim and all(side in (1, whole) for side, whole in sides)

@@ -93,8 +93,11 @@ class Guidance:
         scale = self.scale if self.interval[0] <= t <= self.interval[1] else 1.0
         if scale == 0:
             return denoiser.x0(x_t, t, None)
-        if y is None:
-            raise UserError(f"guidance.scale={scale} needs one label per image.")
+        if y is None or len(y) != len(x_t):
+            count = 0 if y is None else len(y)
+            raise UserError(
+                f"guidance.scale={scale} needs one label per image; {len(x_t)} images have {count} labels."
+            )
         if scale == 1:
             return denoiser.x0(x_t, t, y)
         both = denoiser.x0(torch.cat([x_t, x_t]), t, torch.cat([denoiser.null(y), y]))

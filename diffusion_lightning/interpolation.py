@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.noise import Noise
-from diffusion_lightning.samplers import Sampler
+from diffusion_lightning.samplers import DDIM, Sampler
 from diffusion_lightning.sampling_model import SamplingModel
 
 
@@ -22,7 +23,15 @@ def invert(model: SamplingModel, x0: Tensor, sampler: Sampler, refinements: int 
 
     Source: Song, Meng & Ermon 2021 (DDIM), section 4.3; Pan et al. 2023 (Effective Real Image Editing
     with Accelerated Iterative Diffusion Inversion), eq. 6, for the iteration.
+
+    Raises:
+        UserError: unless the sampler is DDIM with η = 0, the only one that would come back.
     """
+    if not isinstance(sampler, DDIM) or sampler.eta > 0:
+        raise UserError(
+            f"real images are inverted along DDIM's own steps, which {type(sampler).__name__} would not "
+            "follow back; use sampler=ddim sampler.eta=0."
+        )
     schedule = model.schedule
     times = sampler.grid(schedule, sampler.steps or schedule.T)
     x_s, alpha_s, sigma_s = x0, schedule.alpha(0.0), schedule.sigma(0.0)

@@ -20,8 +20,8 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer.writerows(rows)
 
 
-def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
-    """matplotlib's figure and its axes (rows, columns), drawn without a display; size is in inches.
+def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:
+    """matplotlib's figure, for drawing without a display, and its parts one below the other; in inches.
 
     Raises:
         UserError: if matplotlib is not installed.
@@ -30,23 +30,35 @@ def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, A
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError("studies need matplotlib: pip install 'diffusion-lightning[plots]'.") from None
-    figure = Figure(figsize=size, dpi=130, layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width, sum(heights)), dpi=130, layout="constrained")
+    parts = figure.subfigures(len(heights), 1, height_ratios=list(heights), squeeze=False)
+    return figure, list(parts[:, 0])
 
 
-def save_panels(panels: Mapping[str, Sequence[Tensor]], path: Path, titles: Sequence[str] = ("",)) -> Path:
-    """Write one row of panels a name, each a strip of images (B, C, H, W) in [-1, 1], as one PNG."""
-    strips = {name: [torch.cat(list(to_uint8(x).cpu()), dim=-1) for x in row] for name, row in panels.items()}
-    _, height, width = next(iter(strips.values()))[0].shape
-    inches = 9 / len(titles)
-    size = 9 + 1.2, (inches * height / width + 0.1) * len(strips) + 0.3
-    figure, axes = subplots(len(strips), len(titles), size)
-    for (name, row), line in zip(strips.items(), axes, strict=True):
+Panels = Mapping[str, Sequence[Tensor]]
+"""Row by row, name → panels; each panel is a strip of images (B, C, H, W) in [-1, 1]."""
+
+
+def panels_height(panels: Panels, width: float) -> float:
+    """Inches that `draw_panels` needs at this width."""
+    rows = [[strip(images).shape for images in row] for row in panels.values()]
+    return sum((width - 1.3) * shapes[0][0] / sum(s[1] for s in shapes) + 0.1 for shapes in rows) + 0.35
+
+
+def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> None:
+    """Draw panels into a part of a figure, the rows named and each column under its title."""
+    axes = part.subplots(len(panels), len(titles), squeeze=False)
+    for (name, row), line in zip(panels.items(), axes, strict=True):
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-        for strip, axis in zip(row, line, strict=True):
-            axis.imshow(strip.permute(1, 2, 0).squeeze(-1), cmap="gray", vmin=0, vmax=255)
+        for images, axis in zip(row, line, strict=True):
+            axis.imshow(strip(images), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
     for title, axis in zip(titles, axes[0], strict=True):
-        axis.set_title(title)
-    figure.savefig(path)
-    return path
+        axis.set_title(title, fontsize="medium")
+
+
+def strip(images: Tensor) -> Any:
+    """Images (B, C, H, W) in [-1, 1] side by side, white between them: uint8 (H, W', 3) or (H, W')."""
+    pixels = torch.nn.functional.pad(to_uint8(images).cpu(), (1, 1), value=255)
+    return torch.cat(list(pixels), dim=-1).permute(1, 2, 0).squeeze(-1).numpy()

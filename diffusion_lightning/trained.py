@@ -17,6 +17,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.images import from_uint8
+from diffusion_lightning.interpolation import invert
 from diffusion_lightning.noise import ImageNoise, Noise
 from diffusion_lightning.prediction import Prediction
 from diffusion_lightning.samplers.base import Callback
@@ -108,6 +109,13 @@ class Trained:
         self.evaluations.append(model.nfe)
         return images
 
+    def invert(self, x0: Tensor, y: Tensor | None, refinements: int) -> Tensor:
+        """The latents (B, C, H, W) from which the run's sampler draws x0 (B, C, H, W) with labels y."""
+        model = self.model(y)
+        latents = invert(model, x0, self.sampling.sampler, refinements)
+        self.evaluations.append(model.nfe)
+        return latents
+
     def images(self, which: Sequence[int | str]) -> tuple[Tensor, Tensor | None]:
         """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
 
@@ -116,9 +124,9 @@ class Trained:
                 images of the data set that the model learned, whose labels are known.
 
         Raises:
-            UserError: if there is no such image, or it cannot be read.
+            UserError: if there is no such image, or it cannot be read or is of another size.
         """
-        from diffusion_lightning.data.image_folder import read_image
+        from diffusion_lightning.data.image_folder import read_exact
 
         y: Tensor | None
         numbers = [i for i in which if isinstance(i, int)]
@@ -126,7 +134,7 @@ class Trained:
             pixels, y = load_test_images(self.data, numbers, self.data_dir, self.trust)
         else:
             channels, size, _ = self.shape
-            pixels = torch.stack([read_image(Path(str(file)), channels, size) for file in which])
+            pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
             y = self.y(len(which))
         if y is None or not self.sampling.guidance.uses_labels:
             return from_uint8(pixels).to(self.device), None

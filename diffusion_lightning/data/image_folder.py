@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,25 +11,52 @@ from diffusion_lightning.data.base import ImageData, ImageSet, TensorImages
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TEST_EVERY = 20
 
 
-def read_image(path: Path, channels: int, size: int) -> Tensor:
-    """One image as uint8 (C, size, size): its short side resized, its centre kept.
+def decode(path: Path, channels: int) -> "Image":
+    """One image as it is in the file, in grey (1 channel) or RGB, turned upright.
 
     Raises:
         UserError: if the file cannot be decoded; it is named.
     """
     from PIL import Image, ImageOps
-    from torchvision.transforms.functional import pil_to_tensor
 
     try:
         with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+            return ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # decoders raise whatever they stumble over in a damaged file
         raise UserError(f"{path} cannot be read as an image ({error}); repair or remove it.") from None
+
+
+def read_image(path: Path, channels: int, size: int) -> Tensor:
+    """One image as uint8 (C, size, size): its short side resized, its centre kept."""
+    from PIL import Image, ImageOps
+    from torchvision.transforms.functional import pil_to_tensor
+
+    image = decode(path, channels)
     return pil_to_tensor(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+
+
+def read_exact(path: Path, channels: int, size: int) -> Tensor:
+    """One image as uint8 (C, size, size), every pixel as it is in the file.
+
+    Raises:
+        UserError: if the file cannot be decoded, or is of another size.
+    """
+    from torchvision.transforms.functional import pil_to_tensor
+
+    image = decode(path, channels)
+    if image.size != (size, size):
+        width, height = image.size
+        raise UserError(
+            f"{path} is {width}x{height} pixels, but the model draws {size}x{size}; crop and resize it first."
+        )
+    return pil_to_tensor(image)
 
 
 class FileImages(ImageSet):

@@ -41,7 +41,8 @@ class UNet(nn.Module):
     16, dropout 0.1 is its CIFAR-10 network.
 
     Raises:
-        UserError: if the image cannot be halved often enough, or the heads do not divide the channels.
+        UserError: if the image cannot be halved often enough, the heads do not divide the channels, or,
+            when called, the images are not those that it was built for.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
+        self.image_shape = image_channels, image_size, image_size
         widths = [width * mult for mult in channel_mults]
         sides = [image_size // 2**level for level in range(len(widths))]
         _check_sizes(image_size, widths, num_heads)
@@ -97,6 +99,11 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, y: Tensor) -> Tensor:
         """Images (B, C, H, W), times in timesteps (B,) and labels (B,) to (B, C, H, W)."""
+        if x.shape[1:] != self.image_shape:
+            channels, side, _ = self.image_shape
+            raise UserError(
+                f"the images are {tuple(x.shape)}; this network takes (B, {channels}, {side}, {side})."
+            )
         embedding = self.embedding(time, y)
         h = self.stem(x)
         skips = [h]

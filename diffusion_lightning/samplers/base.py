@@ -64,7 +64,12 @@ class Sampler(ABC):
             t_start: where the walk begins, in (0, 1].
             noise: source of the stochastic steps' noise; torch's global generator unless given.
             callback: sees every prediction at a time of the grid.
+
+        Raises:
+            UserError: if x is not a batch of images, or t_start is not in (0, 1].
         """
+        if x.ndim != 4:
+            raise UserError(f"the images are {tuple(x.shape)}; they must be (B, C, H, W).")
         noise = noise or (lambda: torch.randn_like(x))
         times = self.grid(model.schedule, self.steps or model.schedule.T, t_start)
         memory: deque[Prediction] = deque(maxlen=self.memory_length)

@@ -8,12 +8,15 @@ from typing import Any
 from torch import Tensor
 
 from diffusion_lightning.clamp import Clamp
-from diffusion_lightning.plots import save_panels, subplots, write_csv
+from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.prediction import Prediction
 from diffusion_lightning.tasks.base import Task, at_least
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)
+
+MEASURES = "x_t mean", "x_t std", "x_t outside", "x0 mean", "x0 std", "x0 outside"
+"""Columns of clamp.csv and panels of the figure."""
 
 
 class ClampStudy(Task):
@@ -39,18 +42,19 @@ class ClampStudy(Task):
         rows: list[dict[str, Any]] = []
         images = {name: self._walk(trained, name, clamp, rows) for name, clamp in self.clamps.items()}
         write_csv(rows, out / "clamp.csv")
-        figure, axes = subplots(2, 3, (11, 6))
-        measures = ["x_t mean", "x_t std", "x_t outside", "x0 mean", "x0 std", "x0 outside"]
-        for axis, measure in zip(axes.flat, measures, strict=True):
+        panels = {f"clamp={name}": [x[: self.shown]] for name, x in images.items()}
+        figure, (curves, strips) = new_figure(11, [5.5, panels_height(panels, 11)])
+        for axis, measure in zip(curves.subplots(2, 3).flat, MEASURES, strict=True):
             for name in self.clamps:
                 mine = [r for r in rows if r["clamp"] == name]
                 axis.plot([r["t"] for r in mine], [r[measure] for r in mine], label=name)
             axis.set(title=measure, xlabel="t", xlim=(1, 0))
             if max(abs(r[measure]) for r in rows) > 10:  # an unclamped walk may leave every scale
                 axis.set_yscale("symlog")
-        axes[0, 0].legend(title="clamp")
-        figure.savefig(out / "clamp_curves.png")
-        return save_panels({f"clamp={n}": [x[: self.shown]] for n, x in images.items()}, out / "clamp.png")
+        curves.axes[0].legend(title="clamp")
+        draw_panels(strips, panels)
+        figure.savefig(out / "clamp.png")
+        return out / "clamp.png"
 
     def _walk(self, trained: Trained, name: str, clamp: Clamp, rows: list[dict[str, Any]]) -> Tensor:
         def watch(i: int, t: float, prediction: Prediction) -> None:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from diffusion_lightning.clamp import Known
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.interpolation import invert
 from diffusion_lightning.tasks.base import Task, at_least, save_rows
 from diffusion_lightning.trained import Trained
 
@@ -29,7 +28,7 @@ class Inpaint(Task):
     Args:
         images: what is repaired.
         hole: unknown rectangle, as [top, left, bottom, right] in fractions of the side.
-        mask: an image file instead, white where pixels are unknown.
+        mask: an image file of the model's size instead, white where pixels are unknown.
         samples: fillings of each image.
     """
 
@@ -62,11 +61,11 @@ class Inpaint(Task):
 
     def _hole(self, trained: Trained) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""
-        from diffusion_lightning.data.image_folder import read_image
+        from diffusion_lightning.data.image_folder import read_exact
 
         size = trained.shape[-1]
         if self.mask is not None:
-            hole = read_image(Path(self.mask), 1, size) > 127
+            hole = read_exact(Path(self.mask), 1, size) > 127
         else:
             top, left, bottom, right = (round(edge * size) for edge in self.hole)
             hole = torch.zeros(1, size, size, dtype=torch.bool)
@@ -124,7 +123,7 @@ class Invert(Task):
     def __call__(self, trained: Trained, out: Path) -> Path:
         """There and back."""
         x0, y = trained.images(self.images)
-        latent = invert(trained.model(y), x0, trained.sampling.sampler, self.refinements)
+        latent = trained.invert(x0, y, self.refinements)
         back = trained.draw(trained.noise(range(len(x0))), y, x=latent)
         for name, image, z, again in zip(self.images, x0, latent, back, strict=True):
             norm = float(z.square().mean().sqrt())

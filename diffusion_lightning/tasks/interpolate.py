@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.interpolation import Morph, SlerpNoise, invert, slerp
+from diffusion_lightning.interpolation import Morph, SlerpNoise, slerp
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.tasks.base import Task, at_least, positions, save_rows
 from diffusion_lightning.trained import Trained
@@ -55,7 +55,7 @@ class Interpolate(Task):
 
     def _real(self, trained: Trained, which: Sequence[int | str]) -> list[Tensor]:
         x0, y = trained.images(which)
-        latents = invert(trained.model(y), x0, trained.sampling.sampler, self.refinements)
+        latents = trained.invert(x0, y, self.refinements)
         n, rows = len(self.u), []
         for a in range(0, len(which), 2):
             start, end = (latents[i : i + 1].expand(n, -1, -1, -1) for i in (a, a + 1))

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.plots import save_panels, write_csv
+from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.samplers import Sampler
 from diffusion_lightning.tasks.base import Task, at_least
 from diffusion_lightning.trained import Trained
@@ -48,8 +48,10 @@ class SamplerStudy(Task):
                 log.info("%s: %d steps, %d evaluations", name, sampler.steps, used)
                 panels[name].append(images)
         write_csv(rows, out / "samplers.csv")
-        titles = [f"{n} evaluations" for n in self.evaluations]
-        return save_panels(panels, out / "samplers.png", titles)
+        figure, (part,) = new_figure(16, [panels_height(panels, 16)])
+        draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations])
+        figure.savefig(out / "samplers.png")
+        return out / "samplers.png"
 
 
 def steps_for(sampler: Sampler, budget: int, most: int) -> int:

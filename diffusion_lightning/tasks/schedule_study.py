@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.plots import save_panels, subplots, write_csv
+from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.schedules import Schedule
 from diffusion_lightning.tasks.base import Task, at_least
 from diffusion_lightning.trained import Trained
@@ -27,26 +27,27 @@ class ScheduleStudy(Task):
         self.times = at_least("task.times", times, 2)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
-        """Evaluate on a fine grid of times."""
+        """Evaluate on a fine grid of times, and walk the real image into noise."""
         t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
-        figure, axes = subplots(1, 2, (9, 3.4))
+        panels = {name: [self._forward(trained, schedule)] for name, schedule in self.schedules.items()}
+        figure, (curves, strips) = new_figure(11, [3.4, panels_height(panels, 11)])
+        left, right = curves.subplots(1, 2)
         rows = []
         for name, schedule in self.schedules.items():
             alpha_bar, log_snr = schedule.alpha(t) ** 2, 2 * schedule.lam(t)
-            axes[0, 0].plot(t, alpha_bar, label=name)
-            axes[0, 1].plot(t, log_snr, label=name)
+            left.plot(t, alpha_bar, label=name)
+            right.plot(t, log_snr, label=name)
             rows += [
                 {"schedule": name, "t": a, "alpha_bar": b, "log_snr": c}
                 for a, b, c in zip(t.tolist(), alpha_bar.tolist(), log_snr.tolist(), strict=True)
             ]
-        axes[0, 0].set(title="ᾱ(t)", xlabel="t")
-        axes[0, 1].set(title="log SNR(t) = 2λ", xlabel="t")
-        axes[0, 0].legend()
-        figure.savefig(out / "schedules_curves.png")
+        left.set(title="ᾱ(t)", xlabel="t")
+        right.set(title="log SNR(t) = 2λ", xlabel="t")
+        left.legend()
+        draw_panels(strips, panels, [f"x_t, t = 0 … 1 in {self.times - 1} steps"])
+        figure.savefig(out / "schedules.png")
         write_csv(rows, out / "schedules.csv")
-        return save_panels(
-            {name: [self._forward(trained, s)] for name, s in self.schedules.items()}, out / "schedules.png"
-        )
+        return out / "schedules.png"
 
     def _forward(self, trained: Trained, schedule: Schedule) -> Tensor:
         x0, _ = trained.images([self.image])
