@@ -22,18 +22,6 @@ def test_without_corrections_is_its_predictor(predictor):
     assert torch.equal(*walks)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize(
-    ("predictor", "steps", "n", "grid"),
-    [(DDPM(), 300, 1, None), (DDIM(), 200, 2, None), (Stay(), 100, 50, LogSNR())],
-)
-def test_draws_a_mixture(schedule, predictor, steps, n, grid):
-    oracle = MixtureOracle(schedule)
-    torch.manual_seed(0)
-    sampler = PredictorCorrector(predictor, Langevin(), n, steps, grid)
-    assert oracle.deviations(sampler(sampling_model(oracle), normal(10_000, 2, 1, 1))) < 4.5
-
-
 class Biased(DDIM):
     """Its images end each step too near to the origin."""
 

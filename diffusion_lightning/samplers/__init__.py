@@ -3,6 +3,7 @@
 from diffusion_lightning.samplers.base import Sampler
 from diffusion_lightning.samplers.ddim import DDIM
 from diffusion_lightning.samplers.ddpm import DDPM
+from diffusion_lightning.samplers.deis import DEIS
 from diffusion_lightning.samplers.dpm_solver_pp import DPMSolverPP
 from diffusion_lightning.samplers.heun import Heun
 from diffusion_lightning.samplers.langevin import Langevin
@@ -12,6 +13,7 @@ from diffusion_lightning.samplers.resample import Resample
 __all__ = [
     "DDIM",
     "DDPM",
+    "DEIS",
     "DPMSolverPP",
     "Heun",
     "Langevin",
