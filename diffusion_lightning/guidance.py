@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -62,9 +62,9 @@ class Guidance:
             )
         if not abs(self.scale) < float("inf"):
             raise UserError(f"guidance.scale is {self.scale}; it must be a finite number.")
-        if len(self.interval) != 2 or not 0 <= self.interval[0] < self.interval[1] <= 1:
+        if not _is_interval(self.interval):
             raise UserError(
-                f"guidance.interval is {list(self.interval)}; it must be two times, the earlier first, "
+                f"guidance.interval is {self.interval}; it must be two times, the earlier first, "
                 "such as [0.1,0.8]; [0,1] is everywhere."
             )
         if not self._everywhere and self.p_uncond == 1:
@@ -107,6 +107,14 @@ class Guidance:
             return x0
         gain = _std(x0_y) / _std(x0)
         return x0 * (1 + self.rescale * (gain - 1))
+
+
+def _is_interval(value: Any) -> bool:
+    try:
+        low, high = value
+        return bool(0 <= low < high <= 1)
+    except (TypeError, ValueError):
+        return False
 
 
 def _std(x: Tensor) -> Tensor:

@@ -128,6 +128,11 @@ class Trained:
         """
         from diffusion_lightning.data.image_folder import read_exact
 
+        if isinstance(which, str | int) or not which:
+            raise UserError(
+                f"task.images is {which!r}; it must list files or numbers of test images, such as "
+                "task.images=[0,1]."
+            )
         y: Tensor | None
         numbers = [i for i in which if isinstance(i, int)]
         if len(numbers) == len(which):

@@ -13,6 +13,7 @@ import diffusion_lightning.cli  # noqa: F401  (registers the resolvers)
 from diffusion_lightning.build import build_callbacks, build_denoiser, build_sampling
 from diffusion_lightning.clamp import Clamp
 from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.generate import generate
 from diffusion_lightning.networks import UNet
 from tests.oracles import GaussianOracle, OracleNetwork, normal, sampling_model
 
@@ -90,6 +91,36 @@ def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, paramet
     images = build_sampling(cfg).sampler(sampling_model(denoiser, Bounded()), x)
     assert images.mean().item() == pytest.approx(oracle.mean, abs=0.02)
     assert images.std().item() == pytest.approx(oracle.std, rel=0.1)
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_every_sampler_counts_its_evaluations_and_keeps_images_apart(sampler):
+    """Image k is the same in any batch, drawn from its own stream alone."""
+    cfg = composed("train", f"sampler={sampler}", "sampler.steps=12", "guidance=cfg", "network.width=8")
+    torch.manual_seed(0)
+    denoiser, sampling = build_denoiser(cfg).eval(), build_sampling(cfg)
+    with torch.no_grad():  # the output convolution starts at zero
+        for p in denoiser.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+
+    def images(batch_size, indices=range(9)):
+        labels = [i % 10 for i in indices]
+        seen = []
+        batches = list(
+            generate(sampling, denoiser, labels, indices, (1, 8, 8), 0, batch_size, lambda *a: seen.append(a))
+        )
+        assert {nfe for _, nfe in batches} == {sampling.sampler.evaluations(12)}
+        assert len(seen) == 12 * len(batches)
+        return torch.cat([x for x, _ in batches])
+
+    state = torch.random.get_rng_state()
+    expected = images(9)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert expected.std() > 0.1
+    # Rounding, which this random network amplifies; another stream changes an image by about 1
+    torch.testing.assert_close(images(4), expected, rtol=0, atol=1e-3)
+    # two processes, one taking every other image
+    torch.testing.assert_close(images(3, range(1, 9, 2)), expected[1::2], rtol=0, atol=1e-3)
 
 
 class Bounded(Clamp):

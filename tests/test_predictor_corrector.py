@@ -4,7 +4,7 @@ import torch
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.grids import Karras, LogSNR
 from diffusion_lightning.noise import ImageNoise
-from diffusion_lightning.samplers import DDIM, DDPM, DPMSolverPP, Heun, Langevin, PredictorCorrector, Stay
+from diffusion_lightning.samplers import DDIM, DDPM, DPMSolverPP, Heun, Langevin, PredictorCorrector
 from diffusion_lightning.schedules import Cosine, Linear
 from tests.oracles import GaussianOracle, MixtureOracle, normal, sampling_model
 
