@@ -10,7 +10,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.cli import task
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 
 if TYPE_CHECKING:
     from diffusion_lightning.trained import Trained
@@ -22,7 +22,6 @@ def sample(cfg: DictConfig) -> Path:
     """Do the task as configured, record it in sampling.json and return the folder."""
     from hydra.utils import instantiate
 
-    from diffusion_lightning.tasks.base import at_least
     from diffusion_lightning.trained import load_trained
 
     if not cfg.checkpoint:

@@ -7,7 +7,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.cli import task
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 
 log = logging.getLogger("train")
 
@@ -19,6 +19,7 @@ def train(cfg: DictConfig) -> float | None:
     from diffusion_lightning.build import build_data, build_module, build_trainer
     from diffusion_lightning.checkpoint import config_of, read_checkpoint
 
+    at_least("seed", cfg.seed, 0)
     # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
     logging.getLogger("lightning").handlers.clear()
     last = Path(cfg.paths.run_dir) / "checkpoints" / "last.ckpt"

@@ -1,4 +1,4 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The one exception that is meant for the person at the keyboard, and the commonest check."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,10 @@ class UserError(ValueError):
 
     The command line prints the message alone, without a traceback.
     """
+
+
+def at_least(name: str, value: object, least: int = 1) -> int:
+    """The value, if it is an integer and large enough; else a UserError that names it."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}.")
+    return value

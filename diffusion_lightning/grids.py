@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.schedules import Schedule
 
 
@@ -25,8 +25,7 @@ class Grid(ABC):
         Raises:
             UserError: if steps < 1 or t_start is not in (0, 1].
         """
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise UserError(f"sampler.steps is {steps!r}; it must be an integer of at least 1.")
+        at_least("sampler.steps", steps)
         if not 0 < t_start <= 1:
             raise UserError(f"t_start is {t_start}; it must be in (0, 1].")
         if schedule.lam(t_start) < self.lam_min:

@@ -188,6 +188,11 @@ def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | Non
 
 def _device(name: str) -> str:
     if name != "auto":
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"device={name} is not to be had here ({reason}); try device=auto.") from None
         return name
     if torch.cuda.is_available():
         return "cuda"

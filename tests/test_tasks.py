@@ -214,6 +214,7 @@ def bad_images():
         (["task=image_to_image", "task.images=[text.png]"], "text.png"),
         (["task=image_to_image", "task.images=[9999]"], "0 to 296"),
         (["task=image_to_image", "task.images=[]"], "task.images"),
+        (["task=image_to_image", "task.images=3"], "task.images"),
         (["task=image_to_image", "task.t_starts=[0]"], "t_starts"),
         (["task=interpolate", "task.images=[1,2,3]"], "pairs"),
         (["task=interpolate", "task.images=[1,2]", "sampler=ddpm"], "sampler=ddim"),

@@ -53,6 +53,17 @@ def test_refuses_a_side_that_cannot_be_halved(size):
         UNet(1, size, 0, 8, (1, 2, 2), 1)
 
 
+@pytest.mark.parametrize("bad", [{"width": 7}, {"width": -8}, {"num_res_blocks": 0}, {"num_heads": 0}])
+def test_refuses_bad_counts(bad):
+    with pytest.raises(UserError, match=f"network.{next(iter(bad))}"):
+        UNet(1, 8, 0, **{"width": 8, "channel_mults": (1, 2), "num_res_blocks": 1} | bad)
+
+
+def test_refuses_other_images_than_it_was_built_for():
+    with pytest.raises(UserError, match=r"\(2, 1, 16, 16\).*\(B, 1, 8, 8\)"):
+        tiny()(torch.zeros(2, 1, 16, 16), torch.ones(2), torch.zeros(2).long())
+
+
 def test_refuses_heads_that_do_not_divide():
     with pytest.raises(UserError, match="num_heads"):
         UNet(1, 8, 0, 8, (1, 2), 1, num_heads=3)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffusion_lightning.callbacks.ema import averaged_weights
 from diffusion_lightning.data.base import ImageData, data_of
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.generate import Sampling, generate
 from diffusion_lightning.images import grid_columns, save_grid, to_uint8
 
@@ -49,8 +49,7 @@ class SampleGrid(Callback):
         counts = {"num_images": num_images, "batch_size": batch_size}
         counts |= {"every_n_epochs": every_n_epochs or 1, "every_n_steps": every_n_steps or 1}
         for name, value in counts.items():
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"callbacks.sample_grid.{name} is {value!r}; it must be at least 1.")
+            at_least(f"callbacks.sample_grid.{name}", value)
         self.sampling = sampling
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs

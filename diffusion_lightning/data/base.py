@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.images import from_uint8
 
 
@@ -55,13 +55,8 @@ class ImageData(LightningDataModule, ABC):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        if type(batch_size) is not int or batch_size < 1:
-            raise UserError(
-                f"dataset.batch_size is {batch_size!r}; it must be a whole number, at least 1, such as "
-                "dataset.batch_size=64."
-            )
         self.data_dir = Path(data_dir)
-        self.batch_size = batch_size
+        self.batch_size = at_least("dataset.batch_size", batch_size)
         self.image_channels = image_channels
         self.image_size = image_size
         self.num_classes = num_classes

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.networks.blocks import (
     Attention,
     ConditionEmbedding,
@@ -41,8 +41,8 @@ class UNet(nn.Module):
     16, dropout 0.1 is its CIFAR-10 network.
 
     Raises:
-        UserError: if the image cannot be halved often enough, the heads do not divide the channels, or,
-            when called, the images are not those that it was built for.
+        UserError: if a count is out of its range, the image cannot be halved often enough, the heads do not
+            divide the channels, or, when called, the images are not those that it was built for.
     """
 
     def __init__(
@@ -58,6 +58,10 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        at_least("network.num_res_blocks", num_res_blocks)
+        at_least("network.num_heads", num_heads)
+        if at_least("network.width", width) % 2:
+            raise UserError(f"network.width is {width}; it must be even.")
         self.num_classes = num_classes
         self.image_shape = image_channels, image_size, image_size
         widths = [width * mult for mult in channel_mults]

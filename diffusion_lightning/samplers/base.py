@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.grids import Grid, Uniform
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.prediction import Prediction
@@ -37,9 +37,7 @@ class Sampler(ABC):
     """How often `step` itself evaluates the model."""
 
     def __init__(self, steps: int | None = None, grid: Grid | None = None) -> None:
-        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
-            raise UserError(f"sampler.steps is {steps!r}; it must be an integer of at least 1.")
-        self.steps = steps
+        self.steps = None if steps is None else at_least("sampler.steps", steps)
         self.grid = grid or Uniform()
 
     def evaluations(self, steps: int) -> int:

@@ -5,7 +5,7 @@ from collections import deque
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.grids import Grid
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.prediction import Prediction
@@ -62,11 +62,9 @@ class PredictorCorrector(Sampler):
         grid: Grid | None = None,
     ) -> None:
         super().__init__(steps, grid)
-        if not isinstance(n_corrections, int) or n_corrections < 0:
-            raise UserError(f"sampler.n_corrections is {n_corrections!r}; it must be 0, 1, 2, …")
         self.predictor = predictor
         self.corrector = corrector
-        self.n_corrections = n_corrections
+        self.n_corrections = at_least("sampler.n_corrections", n_corrections, 0)
         self.memory_length = predictor.memory_length
         self.step_evaluations = predictor.step_evaluations + n_corrections
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import at_least
 
 Time = float | Tensor
 
@@ -31,9 +31,7 @@ class Schedule(ABC):
     """
 
     def __init__(self, T: int = 1000) -> None:
-        if not isinstance(T, int) or isinstance(T, bool) or T < 1:
-            raise UserError(f"schedule.T is {T!r}; it must be an integer of at least 1.")
-        self.T = T
+        self.T = at_least("schedule.T", T)
 
     @abstractmethod
     def log_alpha_bar(self, t: Time) -> Tensor:

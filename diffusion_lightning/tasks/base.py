@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.images import save_grid, to_uint8
 from diffusion_lightning.trained import Trained
 
@@ -37,13 +37,6 @@ def save_images(pixels: Tensor, labels: Sequence[int] | None, columns: int, out:
     save_grid(pixels, columns, out / "grid.png")
     np.savez(out / "samples.npz", *arrays)
     return out / "grid.png"
-
-
-def at_least(name: str, value: object, least: int = 1) -> int:
-    """The value, if it is an integer and large enough; else a UserError that names it."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}.")
-    return value
 
 
 def positions(points: int) -> Tensor:

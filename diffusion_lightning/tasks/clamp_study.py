@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from diffusion_lightning.clamp import Clamp
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.prediction import Prediction
-from diffusion_lightning.tasks.base import Task, at_least
+from diffusion_lightning.tasks.base import Task
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)

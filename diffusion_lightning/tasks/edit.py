@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.clamp import Known
-from diffusion_lightning.errors import UserError
-from diffusion_lightning.tasks.base import Task, at_least, save_rows
+from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.tasks.base import Task, save_rows
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)

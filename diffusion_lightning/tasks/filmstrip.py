@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.images import enlarged, save_film, to_uint8
 from diffusion_lightning.prediction import Prediction
-from diffusion_lightning.tasks.base import Task, at_least, save_rows
+from diffusion_lightning.tasks.base import Task, save_rows
 from diffusion_lightning.trained import Trained
 
 

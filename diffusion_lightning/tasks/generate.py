@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.generate import generate
 from diffusion_lightning.images import grid_columns, to_uint8
-from diffusion_lightning.tasks.base import Task, at_least, save_images
+from diffusion_lightning.tasks.base import Task, save_images
 from diffusion_lightning.trained import Trained
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.interpolation import Morph, SlerpNoise, slerp
 from diffusion_lightning.noise import Noise
-from diffusion_lightning.tasks.base import Task, at_least, positions, save_rows
+from diffusion_lightning.tasks.base import Task, positions, save_rows
 from diffusion_lightning.trained import Trained
 
 

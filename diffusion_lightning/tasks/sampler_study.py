@@ -6,10 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.samplers import Sampler
-from diffusion_lightning.tasks.base import Task, at_least
+from diffusion_lightning.tasks.base import Task
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)

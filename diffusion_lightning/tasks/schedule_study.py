@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from diffusion_lightning.errors import at_least
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.schedules import Schedule
-from diffusion_lightning.tasks.base import Task, at_least
+from diffusion_lightning.tasks.base import Task
 from diffusion_lightning.trained import Trained
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.interpolation import Morph
-from diffusion_lightning.tasks.base import Task, at_least, positions, save_rows
+from diffusion_lightning.tasks.base import Task, positions, save_rows
 from diffusion_lightning.trained import Trained
 
 
