@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from diffusion_lightning.callbacks import EMA
 from diffusion_lightning.data import Digits
@@ -87,6 +87,16 @@ def test_gradients_are_clipped_in_mixed_precision_with_a_fused_optimizer():
     before = weights(model)
     fit(model, precision="bf16-mixed", gradient_clip_val=1e-3, limit_train_batches=1)
     assert (weights(model) - before).norm().item() == pytest.approx(1e-3, rel=0.01)
+
+
+def test_overfitting_is_to_the_same_batch():
+    class Watch(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            seen.append(batch[0])
+
+    seen = []
+    fit(module(), [Watch()], overfit_batches=1, limit_train_batches=None, max_epochs=3)
+    assert len(seen) == 3 and seen[0].equal(seen[1]) and seen[0].equal(seen[2])
 
 
 def test_ema_ramps_and_never_averages_buffers():

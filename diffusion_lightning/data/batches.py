@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, SequentialSampler
 
 from diffusion_lightning.noise import key
 
@@ -13,7 +13,7 @@ Batch = tuple[Tensor, Tensor]
 """uint8 images (B, C, H, W) and labels (B,), or indices (B,) and flips (B,)."""
 
 
-class Batches(Sampler[Batch]):
+class Batches(SequentialSampler):
     """Yields (indices (B,), flips (B,)): what to load and what to mirror.
 
     With W processes, global batch i is a run of B W images of the epoch's order and each process
@@ -21,6 +21,8 @@ class Batches(Sampler[Batch]):
     leaves out the incomplete last batch, unless it is the only one. No process is ever handed an
     empty batch: a last batch of fewer than W images joins the one before it, and of a set of fewer
     than W images some processes see the same one.
+
+    Under `trainer.overfit_batches` Lightning replaces every sampler that is not a `SequentialSampler`.
 
     Args:
         num_images: size of the set.
@@ -59,7 +61,7 @@ class Batches(Sampler[Batch]):
         # All processes need the same number of batches, none empty, or the collective calls hang.
         return max(1, whole if self.train or rest < self.world_size else whole + 1)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The epoch's batches for this process."""
         rng = torch.Generator().manual_seed(key(self.seed, self.epoch))
         order, flips = torch.arange(self.num_images), torch.zeros(self.num_images, dtype=torch.bool)
