@@ -11,10 +11,10 @@ demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid
 demo: STAMP := $(shell date +%Y-%m-%d_%H-%M-%S)
 
 test: .venv/ready  ## the tests that end within minutes
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: .venv/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

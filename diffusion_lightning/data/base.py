@@ -113,9 +113,8 @@ class ImageData(LightningDataModule, ABC):
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         # Overfitting is to the same few batches in every epoch
         overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        batches = Batches(
-            len(images), self.batch_size, self.seed, train and not overfit, self.flip, rank, world
-        )
+        shuffle = train and not overfit
+        batches = Batches(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
         return DataLoader(
             Flipped(images),
