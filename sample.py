@@ -20,8 +20,7 @@ log = logging.getLogger("sample")
 
 def sample(cfg: DictConfig) -> Path:
     """Do the task as configured, record it in sampling.json and return the folder."""
-    from hydra.utils import instantiate
-
+    from diffusion_lightning.build import instantiate
     from diffusion_lightning.trained import load_trained
 
     if not cfg.checkpoint:
@@ -31,7 +30,7 @@ def sample(cfg: DictConfig) -> Path:
     out = Path(str(cfg.out))
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
-    run = instantiate(cfg.task, _convert_="all")
+    run = instantiate(cfg.task)
     trained = load_trained(cfg)
     out.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from hydra.utils import instantiate
+import hydra.utils
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from omegaconf import DictConfig, open_dict
 
@@ -11,10 +11,13 @@ from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.generate import Sampling
 from diffusion_lightning.lightning_module import DiffusionModule
 
+instantiate = partial(hydra.utils.instantiate, _convert_="all")
+"""Hydra's, with plain lists and dicts for arguments: configs end here."""
+
 
 def build_data(cfg: DictConfig) -> LightningDataModule:
     """The data module; what only the data knows (classes of a folder) goes back into the config."""
-    data = instantiate(cfg.dataset, _convert_="all")
+    data = instantiate(cfg.dataset)
     with open_dict(cfg):
         cfg.dataset.num_classes = data.num_classes
         cfg.dataset.class_names = data.class_names and list(data.class_names)
@@ -24,7 +27,7 @@ def build_data(cfg: DictConfig) -> LightningDataModule:
 def build_denoiser(cfg: DictConfig) -> Denoiser:
     """Network + schedule + parameterization."""
     return Denoiser(
-        instantiate(cfg.network, _convert_="all"),
+        instantiate(cfg.network),
         instantiate(cfg.schedule),
         instantiate(cfg.parameterization),
     )
@@ -32,9 +35,7 @@ def build_denoiser(cfg: DictConfig) -> Denoiser:
 
 def build_sampling(cfg: DictConfig) -> Sampling:
     """Sampler + guidance + clamp."""
-    return Sampling(
-        instantiate(cfg.sampler, _convert_="all"), instantiate(cfg.guidance), instantiate(cfg.clamp)
-    )
+    return Sampling(instantiate(cfg.sampler), instantiate(cfg.guidance), instantiate(cfg.clamp))
 
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
@@ -43,7 +44,7 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
         build_denoiser(cfg),
         instantiate(cfg.objective),
         instantiate(cfg.guidance),
-        instantiate(cfg.optimizer, _convert_="all"),
+        instantiate(cfg.optimizer),
         warmup_images=cfg.warmup_images,
         seed=cfg.seed,
     )
@@ -52,13 +53,11 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """All callbacks; those that draw images are `_partial_` in the config and get the run's sampling."""
     sampling = build_sampling(cfg)
-    callbacks = [instantiate(node, _convert_="all") for node in cfg.callbacks.values() if node]
+    callbacks = [instantiate(node) for node in cfg.callbacks.values() if node]
     return [c(sampling=sampling) if isinstance(c, partial) else c for c in callbacks]
 
 
 def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:
     """Lightning's trainer with callbacks and loggers."""
-    loggers = [instantiate(node, _convert_="all") for node in cfg.logger.values() if node]
-    return instantiate(
-        cfg.trainer, _convert_="all", callbacks=build_callbacks(cfg), logger=loggers, **overrides
-    )
+    loggers = [instantiate(node) for node in cfg.logger.values() if node]
+    return instantiate(cfg.trainer, callbacks=build_callbacks(cfg), logger=loggers, **overrides)

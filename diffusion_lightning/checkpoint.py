@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from diffusion_lightning.build import build_denoiser
+from diffusion_lightning.build import build_denoiser, instantiate
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 
@@ -108,7 +108,7 @@ def load_test_images(
     """
     _check_targets(OmegaConf.to_container(data), ("diffusion_lightning", *trust))
     elsewhere = {"data_dir": data_dir} if data_dir else {}
-    module = instantiate(data, _convert_="all", **elsewhere)
+    module = instantiate(data, **elsewhere)
     module.prepare_data()
     images = module.load(train=False)
     if not all(0 <= i < len(images) for i in which):

@@ -81,6 +81,14 @@ def test_every_task_leaves_a_picture_and_a_record(task, run):
         assert record["nfe"] == expected["repaint" if task == "inpaint" else "ddim"]
 
 
+def test_the_record_says_what_was_done(run):
+    guidance = ["guidance.scale=3", "guidance.interval=[0.2,0.8]", "guidance.rescale=0.7"]
+    images, record = run("sampler=deis", "sampler.steps=5", *guidance, "num_images=3", "seed=4")
+    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7}
+    assert record["sampler"]["_target_"].endswith("DEIS") and record["grid"]["_target_"].endswith("Quadratic")
+    assert record["seed"] == 4 and record["nfe"] == 5 and record["seconds"] > 0 and len(images) == 3
+
+
 def test_the_ends_of_a_strip_are_generated_images(run):
     drawn, _ = run("num_images=4", "sampler.steps=10")
     strips, _ = run("task=interpolate", "task.pairs=2", "task.points=5", "sampler.steps=10")
