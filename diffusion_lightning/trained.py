@@ -33,6 +33,7 @@ class Trained:
         sampling: sampler, guidance and clamp.
         data: the checkpoint's data set: image_channels, image_size, num_classes.
         labels: the labels to cycle through; None for unconditional images.
+        labels_given: whether they were asked for, and are not just all there are.
         seed: of all noise.
         batch_size: images at a time.
         data_dir: where the test images lie, if not where they lay in training.
@@ -43,6 +44,7 @@ class Trained:
     sampling: Sampling
     data: DictConfig
     labels: list[int] | None
+    labels_given: bool
     seed: int
     batch_size: int
     data_dir: str | None = None
@@ -120,11 +122,13 @@ class Trained:
         """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
 
         Args:
-            which: image files, whose labels are taken in turn from `labels`, or numbers of test
-                images of the data set that the model learned, whose labels are known.
+            which: image files, whose labels are taken in turn from the labels asked for, and else are
+                the null label; or numbers of test images of the data set that the model learned, whose
+                labels are known.
 
         Raises:
-            UserError: if there is no such image, or it cannot be read or is of another size.
+            UserError: if there is no such image, it cannot be read or is of another size, or it has no
+                label and the model needs one.
         """
         from diffusion_lightning.data.image_folder import read_exact
 
@@ -140,10 +144,15 @@ class Trained:
         else:
             channels, size, _ = self.shape
             pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
-            y = self.y(len(which))
-        if y is None or not self.sampling.guidance.uses_labels:
-            return from_uint8(pixels).to(self.device), None
-        return from_uint8(pixels).to(self.device), y.to(self.device)
+            y = self.y(len(which)) if self.labels_given else self._null(len(which))
+        x0 = from_uint8(pixels).to(self.device)
+        return x0, y.to(self.device) if y is not None and self.sampling.guidance.uses_labels else None
+
+    def _null(self, n: int) -> Tensor:
+        """Null labels (n,), with which any guidance scale draws without labels."""
+        if self.sampling.guidance.p_uncond == 0:
+            raise UserError("this conditional model needs to know the images' classes; add labels=[…].")
+        return torch.full((n,), self.data.num_classes)
 
 
 def load_trained(cfg: DictConfig) -> Trained:
@@ -162,8 +171,17 @@ def load_trained(cfg: DictConfig) -> Trained:
     sampling = build_sampling(merged)
     trust = tuple(cfg.trust)
     denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(_device(cfg.device))
-    labels = _labels(cfg.labels, run.dataset.num_classes, sampling.guidance)
-    return Trained(denoiser, sampling, run.dataset, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust)
+    return Trained(
+        denoiser,
+        sampling,
+        run.dataset,
+        labels=_labels(cfg.labels, run.dataset.num_classes, sampling.guidance),
+        labels_given=cfg.labels is not None,
+        seed=cfg.seed,
+        batch_size=cfg.batch_size,
+        data_dir=cfg.data_dir,
+        trust=trust,
+    )
 
 
 def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | None:

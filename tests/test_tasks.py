@@ -132,6 +132,16 @@ def test_inpainting_keeps_known_pixels_and_fills_the_hole(run, sampler):
     assert rows[:, 2:][..., hole].std(1).max() > 10
 
 
+def test_files_are_drawn_with_the_labels_given_or_without(run):
+    Image.fromarray(test_images([3])[0]).save("3.png")
+    options = ["task=image_to_image", "task.images=[3.png,3.png]", "task.t_starts=[0.6]", "sampler.steps=5"]
+    unlabelled, labelled, unconditional = (
+        run(*options, *more)[0].reshape(2, 2, 8, 8) for more in ([], ["labels=[3,8]"], ["guidance.scale=0"])
+    )
+    assert np.array_equal(labelled[:, 0], test_images([3, 3]))
+    assert close(unlabelled, unconditional) and not close(labelled[:, 1], unlabelled[:, 1])
+
+
 def test_later_starts_stay_nearer_to_the_image(run):
     rows, _ = run("task=image_to_image", "task.t_starts=[0.05,0.3,0.9]", "sampler.steps=20")
     rows = rows.reshape(6, 4, 8, 8)
