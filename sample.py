@@ -32,7 +32,10 @@ def sample(cfg: DictConfig) -> Path:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
     trained = load_trained(cfg)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out={out} cannot be a folder ({error.strerror}); choose another out=.") from None
     start = time.perf_counter()
     picture = run(trained, out)
     seconds = time.perf_counter() - start

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, at_least, no_name
 from diffusion_lightning.grids import Grid, Uniform
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.prediction import Prediction
@@ -38,6 +38,7 @@ class Sampler(ABC):
 
     def __init__(self, steps: int | None = None, grid: Grid | None = None) -> None:
         self.steps = None if steps is None else at_least("sampler.steps", steps)
+        no_name("sampler/grid", grid)
         self.grid = grid or Uniform()
 
     def evaluations(self, steps: int) -> int:
