@@ -1,4 +1,4 @@
-"""The one exception that is meant for the person at the keyboard, and the commonest check."""
+"""The one exception that is meant for the person at the keyboard, and the commonest checks."""
 
 
 class UserError(ValueError):
@@ -13,3 +13,10 @@ def at_least(name: str, value: object, least: int = 1) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}.")
     return value
+
+
+def no_name(group: str, part: object) -> None:
+    """Refuse the name of a group's option where its object belongs: `sampler.grid=` for `sampler/grid=`."""
+    if isinstance(part, str):
+        dotted = group.replace("/", ".")
+        raise UserError(f"{dotted}={part} names an option of a group; write {group}={part}.")

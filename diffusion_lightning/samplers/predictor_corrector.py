@@ -5,7 +5,7 @@ from collections import deque
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import at_least, no_name
 from diffusion_lightning.grids import Grid
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.prediction import Prediction
@@ -62,11 +62,8 @@ class PredictorCorrector(Sampler):
         grid: Grid | None = None,
     ) -> None:
         super().__init__(steps, grid)
-        for part, given in (("predictor", predictor), ("corrector", corrector)):
-            if isinstance(given, str):
-                raise UserError(
-                    f"sampler.{part}={given} names a group's option; write sampler/{part}={given}."
-                )
+        no_name("sampler/predictor", predictor)
+        no_name("sampler/corrector", corrector)
         self.predictor = predictor
         self.corrector = corrector
         self.n_corrections = at_least("sampler.n_corrections", n_corrections, 0)
