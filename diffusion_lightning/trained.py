@@ -122,9 +122,8 @@ class Trained:
         """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
 
         Args:
-            which: image files, whose labels are taken in turn from the labels asked for, and else are
-                the null label; or numbers of test images of the data set that the model learned, whose
-                labels are known.
+            which: image files, or numbers of test images of the data set that the model learned. Their
+                labels are those asked for, in turn; else what the data set says; else the null label.
 
         Raises:
             UserError: if there is no such image, it cannot be read or is of another size, or it has no
@@ -137,16 +136,19 @@ class Trained:
                 f"task.images is {which!r}; it must list files or numbers of test images, such as "
                 "task.images=[0,1]."
             )
-        y: Tensor | None
         numbers = [i for i in which if isinstance(i, int)]
         if len(numbers) == len(which):
-            pixels, y = load_test_images(self.data, numbers, self.data_dir, self.trust)
+            pixels, known = load_test_images(self.data, numbers, self.data_dir, self.trust)
         else:
             channels, size, _ = self.shape
             pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
-            y = self.y(len(which)) if self.labels_given else self._null(len(which))
+            known = None
         x0 = from_uint8(pixels).to(self.device)
-        return x0, y.to(self.device) if y is not None and self.sampling.guidance.uses_labels else None
+        if not self.sampling.guidance.uses_labels:
+            return x0, None
+        if self.labels_given:
+            return x0, self.y(len(which))
+        return x0, (self._null(len(which)) if known is None else known).to(self.device)
 
     def _null(self, n: int) -> Tensor:
         """Null labels (n,), with which any guidance scale draws without labels."""
