@@ -5,6 +5,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -26,7 +27,16 @@ def job_folder(overrides: str) -> str:
     return f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def samples_folder() -> str:
+    """Where samples go: a sweep's job has its folder, a single run one named by the time."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        return hydra.runtime.output_dir
+    return f"outputs/samples/{datetime.now():%Y-%m-%d_%H-%M-%S}"
+
+
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+OmegaConf.register_new_resolver("samples_folder", samples_folder, replace=True)
 
 
 def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

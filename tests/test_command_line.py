@@ -105,6 +105,15 @@ def test_sweep_names_its_folders_and_survives_a_bad_job(tmp_path):
     assert len(finished) == 2 and all("guidance.scale=0" in name for name in finished)
 
 
+def test_a_sweep_of_samples_names_its_folders(trained, tmp_path):
+    options = ["sampler=ddim,heun", "sampler.steps=3", "num_images=2", "hydra.sweep.dir=sweep"]
+    succeed("sample.py", "-m", f"checkpoint='{trained}'", *options, cwd=tmp_path)
+    for name, nfe in (("ddim", 3), ("heun", 5)):
+        folder = tmp_path / "sweep" / f"num_images=2,sampler.steps=3,sampler={name}"
+        assert json.loads((folder / "sampling.json").read_text())["nfe"] == nfe
+    assert {p.name for p in tmp_path.iterdir()} == {"sweep"}
+
+
 def test_wandb_offline_run_is_kept_for_resuming(tmp_path):
     args = [*SMALL, "logger=wandb", "logger.wandb.offline=true", "hydra.run.dir=run"]
     succeed("train.py", *args, cwd=tmp_path)
