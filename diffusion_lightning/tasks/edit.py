@@ -49,15 +49,15 @@ class Inpaint(Task):
         self.samples = at_least("task.samples", samples)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
-        """Fill the hole of one image at a time."""
+        """Fill all holes in one walk."""
         x0, y = trained.images(self.images)
-        hole, n, rows = self._hole(trained), self.samples, []
-        for i, image in enumerate(x0):
-            clamp = Known(trained.sampling.clamp, image, hole)
-            labels = None if y is None else y[i].expand(n)
-            filled = trained.draw(trained.noise(range(i * n, (i + 1) * n)), labels, clamp=clamp)
-            rows.append(torch.cat([image[None], image.masked_fill(hole, 0.0)[None], filled]))
-        return save_rows(rows, out)
+        hole, n = self._hole(trained), self.samples
+        known = x0.repeat_interleave(n, dim=0)
+        labels = None if y is None else y.repeat_interleave(n)
+        clamp = Known(trained.sampling.clamp, known, hole)
+        filled = trained.draw(trained.noise(range(len(known))), labels, clamp=clamp)
+        shown = x0, x0.masked_fill(hole, 0.0), *filled.view(-1, n, *trained.shape).unbind(1)
+        return save_rows(list(torch.stack(shown, dim=1)), out)
 
     def _hole(self, trained: Trained) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""

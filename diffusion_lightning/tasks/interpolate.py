@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
 from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.interpolation import Morph, SlerpNoise, slerp
-from diffusion_lightning.noise import Noise
 from diffusion_lightning.tasks.base import Task, positions, save_rows
 from diffusion_lightning.trained import Trained
 
@@ -42,28 +39,20 @@ class Interpolate(Task):
         self.refinements = at_least("task.refinements", refinements)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
-        """Draw row by row."""
-        rows = self._generated(trained) if self.images is None else self._real(trained, self.images)
-        return save_rows(rows, out)
-
-    def _generated(self, trained: Trained) -> list[Tensor]:
-        y, n, rows = trained.y(2 * self.pairs), len(self.u), []
-        for a in range(0, 2 * self.pairs, 2):
-            noise = SlerpNoise(trained.noise([a] * n), trained.noise([a + 1] * n), self.u)
-            rows.append(self._row(trained, noise(), noise, y, a))
-        return rows
-
-    def _real(self, trained: Trained, which: Sequence[int | str]) -> list[Tensor]:
-        x0, y = trained.images(which)
-        latents = trained.invert(x0, y, self.refinements)
-        n, rows = len(self.u), []
-        for a in range(0, len(which), 2):
-            start, end = (latents[i : i + 1].expand(n, -1, -1, -1) for i in (a, a + 1))
-            rows.append(self._row(trained, slerp(start, end, self.u), trained.noise([a] * n), y, a))
-        return rows
-
-    def _row(self, trained: Trained, x: Tensor, noise: Noise, y: Tensor | None, a: int) -> Tensor:
+        """Draw all rows in one walk."""
+        count = 2 * self.pairs if self.images is None else len(self.images)
+        a = [i for i in range(0, count, 2) for _ in self.u]
+        b = [i + 1 for i in a]
+        u = self.u.repeat(count // 2)
+        noise = SlerpNoise(trained.noise(a), trained.noise(b), u)
+        if self.images is None:
+            x, y = noise(), trained.y(count)
+        else:
+            x0, y = trained.images(self.images)
+            latents = trained.invert(x0, y, self.refinements)
+            x = slerp(latents[a], latents[b], u)
         if y is None:
-            return trained.draw(noise, x=x)
-        start, end = y[a].expand(len(self.u)), y[a + 1].expand(len(self.u))
-        return trained.draw(noise, start, x=x, guidance=Morph(trained.sampling.guidance, end, self.u))
+            strips = trained.draw(noise, x=x)
+        else:
+            strips = trained.draw(noise, y[a], x=x, guidance=Morph(trained.sampling.guidance, y[b], u))
+        return save_rows(strips.split(len(self.u)), out)

@@ -45,12 +45,12 @@ class ClassSweep(Task):
         self.u = positions(points)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
-        """Draw row by row."""
+        """Draw all rows in one walk."""
         y = trained.y(self.rows + 1)
         if y is None:
             raise UserError("task=class_sweep needs a model that is drawing classes (guidance.scale > 0).")
-        n, rows = len(self.u), []
-        for i in range(self.rows):
-            guidance = Morph(trained.sampling.guidance, y[i + 1].expand(n), self.u)
-            rows.append(trained.draw(trained.noise([i] * n), y[i].expand(n), guidance=guidance))
-        return save_rows(rows, out)
+        row = [i for i in range(self.rows) for _ in self.u]
+        start, end = y[row], y[[i + 1 for i in row]]
+        guidance = Morph(trained.sampling.guidance, end, self.u.repeat(self.rows))
+        sweep = trained.draw(trained.noise(row), start, guidance=guidance)
+        return save_rows(sweep.split(len(self.u)), out)
