@@ -52,6 +52,8 @@ class ClampStudy(Task):
             axis.set(title=measure, xlabel="t", xlim=(1, 0))
             if max(abs(r[measure]) for r in rows) > 10:  # an unclamped walk may leave every scale
                 axis.set_yscale("symlog")
+                if min(r[measure] for r in rows) >= 0:
+                    axis.set_ylim(bottom=0)
         curves.axes[0].legend(title="clamp")
         draw_panels(strips, panels)
         figure.savefig(out / "clamp.png")
