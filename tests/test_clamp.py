@@ -56,6 +56,16 @@ def test_known_pixels_are_exact_and_the_others_drawn(sampler):
     assert not torch.allclose(images[..., 2:], known[..., 2:]) and plain.shape == images.shape
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (1, 4, 5), (3, 1, 4, 4), (1, 4, 1, 4, 4)])
+def test_refuses_a_mask_that_does_not_fit(shape):
+    images = normal(4, 1, 4, 4)
+    with pytest.raises(UserError, match="mask"):
+        Known(Static(), images, torch.ones(shape, dtype=torch.bool))
+    with pytest.raises(UserError, match="bool"):
+        Known(Static(), images, torch.ones(4, 4))
+    assert Known(Static(), images, torch.zeros(4, 4, dtype=torch.bool))(images + 1).equal(images)
+
+
 class PairOracle:
     """Two pixels of one Gaussian with correlation ρ: E[x0 | x_t] in closed form."""
 

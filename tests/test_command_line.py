@@ -188,6 +188,8 @@ def test_bad_sampling_options(trained, tmp_path, args, message):
         (["dataset=mnist"], "train-images-idx3"),
         (["dataset=image_folder"], "data_dir"),
         (["sampler.stepz=3"], "stepz"),
+        (["seed=abc"], "seed"),
+        (["trainer.max_epochs=-3"], "max_epochs"),
     ],
 )
 def test_bad_training_options(tmp_path, args, message):

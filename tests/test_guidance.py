@@ -119,3 +119,5 @@ def test_refuses_what_was_never_trained(p, w):
 def test_labels_are_needed(scale):
     with pytest.raises(UserError, match="label"):
         guided(scale, y=None)
+    with pytest.raises(UserError, match="3 images have 2 labels"):
+        guided(scale, y=Y[:2])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.grids import LogSNR
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.interpolation import Morph, SlerpNoise, invert, slerp
@@ -66,6 +67,13 @@ def test_sampling_returns_from_the_latent(schedule, grid):
             errors[refinements, steps] = (back - x0).square().mean().sqrt().item()
     assert errors[1, 200] < errors[1, 50] and errors[10, 200] <= errors[3, 200] <= errors[1, 200]
     assert errors[3, 200] < 0.02  # 40 dB
+
+
+@pytest.mark.parametrize("sampler", [DDPM(10), DDIM(10, eta=0.5)])
+def test_inverts_along_ddim_alone(sampler):
+    model = sampling_model(MixtureOracle(Linear()))
+    with pytest.raises(UserError, match="sampler=ddim"):
+        invert(model, normal(2, 2, 1, 1), sampler)
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])

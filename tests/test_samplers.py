@@ -56,6 +56,12 @@ def test_evaluations_callback_and_noise_are_counted(sampler):
     assert len(drawn) == (0 if isinstance(sampler, DDIM) and sampler.eta == 0 else steps - 1)
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (1, 1, 1, 4, 4)])
+def test_refuses_what_is_no_batch_of_images(shape):
+    with pytest.raises(UserError, match=r"\(B, C, H, W\)"):
+        DDIM(5)(sampling_model(GaussianOracle(Linear())), normal(*shape))
+
+
 def test_refuses_bad_options():
     with pytest.raises(UserError, match="variance"):
         DDPM(variance="small")

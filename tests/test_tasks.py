@@ -222,6 +222,8 @@ def bad_images():
         (["guidance.interval=[0.8,0.2]"], "interval"),
         (["guidance.interval=0.5"], "interval"),
         (["guidance.rescale=2"], "rescale"),
+        (["device=abc"], "device=auto"),
+        (["seed=-1"], "seed"),
         (["sampler.grid=quadratic"], "sampler/grid=quadratic"),
         (["sampler=predictor_corrector", "sampler.predictor=ddim"], "sampler/predictor=ddim"),
         (["out=wide.png"], "wide.png"),
