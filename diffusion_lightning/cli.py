@@ -65,11 +65,11 @@ def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 def user_message(error: BaseException) -> str | None:
     """The message for the user if the error, or what Hydra wrapped in it, is about their input."""
     if isinstance(error, InstantiationException):
-        from lightning.fabric.utilities.exceptions import MisconfigurationException
-
         cause = error.__cause__
         if isinstance(cause, UserError):
             return str(cause)
+        from lightning.fabric.utilities.exceptions import MisconfigurationException
+
         # A wrong or missing argument of a class, as Hydra words it.
         bad = TypeError, ValueError, ImportError, MisconfigurationException
         return str(error) if cause is None or isinstance(cause, bad) else None

@@ -41,8 +41,8 @@ Panels = Mapping[str, Sequence[Tensor]]
 
 def panels_height(panels: Panels, width: float) -> float:
     """Inches that `draw_panels` needs at this width."""
-    rows = [[strip(images).shape for images in row] for row in panels.values()]
-    return sum((width - 1.3) * shapes[0][0] / sum(s[1] for s in shapes) + 0.1 for shapes in rows) + 0.35
+    heights = [row[0].shape[-2] / sum(len(x) * (x.shape[-1] + 2) for x in row) for row in panels.values()]
+    return sum((width - 1.3) * height + 0.1 for height in heights) + 0.35
 
 
 def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> None:

@@ -154,7 +154,7 @@ class Trained:
         """Null labels (n,), with which any guidance scale draws without labels."""
         if self.sampling.guidance.p_uncond == 0:
             raise UserError("this conditional model needs to know the images' classes; add labels=[…].")
-        return torch.full((n,), self.data.num_classes)
+        return self.denoiser.null(torch.zeros(n, dtype=torch.long))
 
 
 def load_trained(cfg: DictConfig) -> Trained:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -11,20 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
+from tests.command import run, succeed
+
 SMALL = ["network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
-
-
-def run(script, *args, cwd):
-    env = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
-    command = [sys.executable, str(ROOT / script), *map(str, args)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=180)
-
-
-def succeed(script, *args, cwd):
-    done = run(script, *args, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
 
 
 def fail(script, *args, cwd):

@@ -12,10 +12,10 @@ from omegaconf import OmegaConf
 import diffusion_lightning.cli  # noqa: F401  (registers the resolvers)
 from diffusion_lightning.build import build_callbacks, build_denoiser, build_sampling
 from diffusion_lightning.clamp import Clamp
-from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.generate import generate
 from diffusion_lightning.networks import UNet
-from tests.oracles import GaussianOracle, OracleNetwork, normal, sampling_model
+from tests.oracles import GaussianOracle, normal, sampling_model, through_a_network
+from tests.test_unet import perturb
 
 CONF = Path(__file__).parents[1] / "conf"
 TRAIN_GROUPS = sorted(
@@ -85,7 +85,7 @@ def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, paramet
     )
     oracle = GaussianOracle(instantiate(cfg.schedule))
     p = instantiate(cfg.parameterization)
-    denoiser = Denoiser(OracleNetwork(oracle, p), oracle.schedule, p)
+    denoiser = through_a_network(oracle, p)
     torch.manual_seed(0)
     x = normal(20_000, 1, 1, 1)
     images = build_sampling(cfg).sampler(sampling_model(denoiser, Bounded()), x)
@@ -98,10 +98,7 @@ def test_every_sampler_counts_its_evaluations_and_keeps_images_apart(sampler):
     """Image k is the same in any batch, drawn from its own stream alone."""
     cfg = composed("train", f"sampler={sampler}", "sampler.steps=12", "guidance=cfg", "network.width=8")
     torch.manual_seed(0)
-    denoiser, sampling = build_denoiser(cfg).eval(), build_sampling(cfg)
-    with torch.no_grad():  # the output convolution starts at zero
-        for p in denoiser.parameters():
-            p.add_(0.05 * torch.randn_like(p))
+    denoiser, sampling = perturb(build_denoiser(cfg).eval()), build_sampling(cfg)
 
     def images(batch_size, indices=range(9)):
         labels = [i % 10 for i in indices]

@@ -9,15 +9,13 @@ from diffusion_lightning.networks import UNet
 from diffusion_lightning.parameterizations import Eps
 from diffusion_lightning.samplers import DDIM, DDPM
 from diffusion_lightning.schedules import Linear
+from tests.test_unet import perturb
 
 
 @pytest.mark.parametrize("sampler", [DDIM(20), DDPM(100), DDIM(20, eta=0.5)])
 def test_image_k_is_the_same_in_any_batch(sampler):
     torch.manual_seed(0)
-    denoiser = Denoiser(UNet(1, 8, 10, 8, (1, 2), 1, (4,)), Linear(), Eps()).eval()
-    with torch.no_grad():  # the output convolution starts at zero
-        for p in denoiser.parameters():
-            p.add_(0.02 * torch.randn_like(p))
+    denoiser = perturb(Denoiser(UNet(1, 8, 10, 8, (1, 2), 1, (4,)), Linear(), Eps()).eval(), by=0.02)
     sampling = Sampling(sampler, Guidance(0.1, 2.0), Static())
 
     def images(batch_size, indices=range(16)):
@@ -29,3 +27,5 @@ def test_image_k_is_the_same_in_any_batch(sampler):
     assert expected.std() > 0.1
     for size in (4, 7):
         torch.testing.assert_close(images(size), expected, rtol=0, atol=1e-5)
+    # two processes, one taking every other image
+    torch.testing.assert_close(images(5, range(1, 16, 2)), expected[1::2], rtol=0, atol=1e-5)

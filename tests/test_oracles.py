@@ -41,11 +41,14 @@ ORDERS = {
 
 @SCHEDULES
 @PARAMETERIZATIONS
+@pytest.mark.parametrize("grid", [Karras(), LogSNR()], ids=lambda g: type(g).__name__)
 @pytest.mark.parametrize("name", ORDERS)
-def test_deterministic_samplers_converge_to_the_probability_flow(name, schedule, p):
+def test_deterministic_samplers_converge_to_the_probability_flow(name, grid, schedule, p):
     order, sampler = ORDERS[name]
+    if order == 3 and name.startswith("DPM") and isinstance(grid, LogSNR):
+        order = 4  # of a Gaussian, while the next term of the error outweighs its small leading one
     oracle = GaussianOracle(schedule)
-    errors = errors_at(lambda n: sampler(n, Karras()), oracle, through_a_network(oracle, p), (80, 160, 320))
+    errors = errors_at(lambda n: sampler(n, grid), oracle, through_a_network(oracle, p), (80, 160, 320))
     assert slope(errors) == pytest.approx(order, abs=0.2)
     assert errors[-1] < 0.05
 
@@ -73,5 +76,5 @@ def test_stochastic_samplers_draw_a_mixture(name, schedule, p):
     """Mean, covariance and mode weights within sampling error."""
     oracle = MixtureOracle(schedule)
     torch.manual_seed(0)
-    x = STOCHASTIC[name](sampling_model(through_a_network(oracle, p)), normal(4_000, 2, 1, 1))
+    x = STOCHASTIC[name](sampling_model(through_a_network(oracle, p)), normal(10_000, 2, 1, 1))
     assert oracle.deviations(x) < 4.5

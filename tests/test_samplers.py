@@ -9,6 +9,19 @@ from tests.oracles import GaussianOracle, normal, sampling_model, slope
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
+def test_ddim_converges_to_the_probability_flow(schedule):
+    oracle, x = GaussianOracle(schedule), normal(4, 1, 4, 4)
+    # Fixed end points: what the last prediction leaves out is no error of the steps.
+    exact = oracle.x0(oracle.flow(x, 0.96, 0.02), 0.02, None)
+    errors = []
+    for steps in (40, 80, 160, 320):
+        times = torch.linspace(0.96, 0.02, steps, dtype=torch.float64).tolist()
+        sampler = DDIM(steps, grid=lambda *_, times=times: times)
+        errors.append((sampler(sampling_model(oracle), x) - exact).abs().max().item())
+    assert slope(errors) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("schedule", [Linear(), Cosine()])
 def test_a_whole_ddim_walk_ends_on_the_data(schedule):
     oracle, x = GaussianOracle(schedule), normal(4, 1, 4, 4)
     exact = oracle.flow(x, 1.0, 0.0)

@@ -11,10 +11,10 @@ def tiny(channels=1, size=8, classes=3, mults=(1, 2)):
     return net.eval()
 
 
-def perturb(net):
-    with torch.no_grad():
+def perturb(net, by=0.05):
+    with torch.no_grad():  # the output convolution starts at zero
         for p in net.parameters():
-            p.add_(0.05 * torch.randn_like(p))
+            p.add_(by * torch.randn_like(p))
     return net
 
 
