@@ -1,13 +1,17 @@
 """Config → objects: every object of a run is made and wired here, and nowhere else."""
 
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import hydra.utils
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from omegaconf import DictConfig, open_dict
+from torch import nn
 
+from diffusion_lightning.callbacks import FID
 from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling
 from diffusion_lightning.lightning_module import DiffusionModule
 
@@ -33,6 +37,12 @@ def build_denoiser(cfg: DictConfig) -> Denoiser:
     )
 
 
+def build_extractor(cfg: DictConfig) -> nn.Module:
+    """The feature extractor, which never learns."""
+    extractor: nn.Module = instantiate(cfg.extractor)
+    return extractor.eval().requires_grad_(False)
+
+
 def build_sampling(cfg: DictConfig) -> Sampling:
     """Sampler + guidance + clamp."""
     return Sampling(instantiate(cfg.sampler), instantiate(cfg.guidance), instantiate(cfg.clamp))
@@ -51,10 +61,23 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
-    """All callbacks; those that draw images are `_partial_` in the config and get the run's sampling."""
-    sampling = build_sampling(cfg)
-    callbacks = [instantiate(node) for node in cfg.callbacks.values() if node]
-    return [c(sampling=sampling) if isinstance(c, partial) else c for c in callbacks]
+    """All callbacks; those that are `_partial_` in the config ask for the run's sampling or extractor.
+
+    Raises:
+        UserError: if one monitors a quality that nothing measures.
+    """
+    parts = {"sampling": build_sampling, "extractor": build_extractor}
+    callbacks = []
+    for node in filter(None, cfg.callbacks.values()):
+        callback = instantiate(node)
+        if isinstance(callback, partial):
+            asked = signature(callback).parameters.keys() & parts
+            callback = callback(**{name: parts[name](cfg) for name in asked})
+        callbacks.append(callback)
+    monitored = {getattr(callback, "monitor", None) for callback in callbacks} & {"fid", "kid"}
+    if monitored and not any(isinstance(callback, FID) for callback in callbacks):
+        raise UserError(f"nothing measures {monitored.pop()}, which a callback monitors; add callbacks=fid.")
+    return callbacks
 
 
 def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:

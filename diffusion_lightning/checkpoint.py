@@ -92,6 +92,16 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple
     return denoiser.eval()
 
 
+def load_trusted(node: DictConfig, trust: tuple[str, ...] = (), **changes: Any) -> Any:
+    """An object of the checkpoint's config, such as its data set, with some arguments changed.
+
+    Raises:
+        UserError: if the config names foreign code.
+    """
+    _check_targets(OmegaConf.to_container(node), ("diffusion_lightning", *trust))
+    return instantiate(node, **changes)
+
+
 def load_test_images(
     data: DictConfig, which: Sequence[int], data_dir: str | None = None, trust: tuple[str, ...] = ()
 ) -> tuple[Tensor, Tensor]:
@@ -106,9 +116,7 @@ def load_test_images(
     Raises:
         UserError: if there is no image of such a number, or the config names foreign code.
     """
-    _check_targets(OmegaConf.to_container(data), ("diffusion_lightning", *trust))
-    elsewhere = {"data_dir": data_dir} if data_dir else {}
-    module = instantiate(data, **elsewhere)
+    module = load_trusted(data, trust, data_dir=data_dir or data.data_dir)
     module.prepare_data()
     images = module.load(train=False)
     if not all(0 <= i < len(images) for i in which):

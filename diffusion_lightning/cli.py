@@ -27,12 +27,12 @@ def job_folder(overrides: str) -> str:
     return f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def samples_folder() -> str:
-    """Where samples go: a sweep's job has its folder, a single run one named by the time."""
+def samples_folder(kind: str) -> str:
+    """Where samples or evaluations go: a sweep's job has its folder, a single run one named by the time."""
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         return hydra.runtime.output_dir
-    return f"outputs/samples/{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return f"outputs/{kind}/{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)

@@ -13,6 +13,7 @@ from diffusion_lightning.noise import ImageNoise
 from diffusion_lightning.samplers import Sampler
 from diffusion_lightning.samplers.base import Callback
 from diffusion_lightning.sampling_model import SamplingModel
+from diffusion_lightning.world import share, world_size
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,33 @@ class Sampling:
     sampler: Sampler
     guidance: Guidance
     clamp: Clamp
+
+
+def generate_together(
+    sampling: Sampling,
+    denoiser: Denoiser,
+    classes: Sequence[int] | None,
+    num_images: int,
+    shape: Sequence[int],
+    seed: int,
+    batch_size: int,
+    callback: Callback | None = None,
+) -> Iterator[tuple[Tensor, Tensor, int, int]]:
+    """Yield batches: this process's images (B, C, H, W), their labels (B,), how many all draw, evaluations.
+
+    Image k has the class `classes[k mod K]`; None is unconditional, the labels then the null one. Every
+    batch is equally large, the last one filled up: what is drawn does not depend on the number of
+    processes. `world.gather` brings the parts together, in order.
+    """
+    size = min(batch_size, num_images)
+    step = size * world_size()
+    for start in range(0, num_images, step):
+        block = range(start, min(start + step, num_images))
+        mine = share(block, size)
+        labels = None if classes is None else [classes[k % len(classes)] for k in mine]
+        ((images, nfe),) = generate(sampling, denoiser, labels, mine, shape, seed, size, callback)
+        y = torch.tensor(labels or [denoiser.num_classes] * size)
+        yield images, y, len(block), nfe
 
 
 def generate(

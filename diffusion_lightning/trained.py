@@ -31,7 +31,7 @@ class Trained:
     Args:
         denoiser: in evaluation mode, on its device.
         sampling: sampler, guidance and clamp.
-        data: the checkpoint's data set: image_channels, image_size, num_classes.
+        run: the config of the run that trained it.
         labels: the labels to cycle through; None for unconditional images.
         labels_given: whether they were asked for, and are not just all there are.
         seed: of all noise.
@@ -42,7 +42,7 @@ class Trained:
 
     denoiser: Denoiser
     sampling: Sampling
-    data: DictConfig
+    run: DictConfig
     labels: list[int] | None
     labels_given: bool
     seed: int
@@ -51,6 +51,11 @@ class Trained:
     trust: tuple[str, ...] = ()
     evaluations: list[int] = field(default_factory=list)
     """Evaluations of the network in each walk so far."""
+
+    @property
+    def data(self) -> DictConfig:
+        """The data set that it learned: image_channels, image_size, num_classes."""
+        return self.run.dataset
 
     @property
     def device(self) -> torch.device:
@@ -172,11 +177,11 @@ def load_trained(cfg: DictConfig) -> Trained:
     merged.guidance = {**run.guidance, **asked, **target}
     sampling = build_sampling(merged)
     trust = tuple(cfg.trust)
-    denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(_device(cfg.device))
+    denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(device_of(cfg.device))
     return Trained(
         denoiser,
         sampling,
-        run.dataset,
+        run,
         labels=_labels(cfg.labels, run.dataset.num_classes, sampling.guidance),
         labels_given=cfg.labels is not None,
         seed=cfg.seed,
@@ -206,7 +211,12 @@ def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | Non
     return labels
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """The device of that name; auto is a GPU if there is one.
+
+    Raises:
+        UserError: if it is not to be had.
+    """
     if name != "auto":
         try:
             torch.empty(0, device=name)

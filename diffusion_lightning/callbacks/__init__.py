@@ -1,7 +1,8 @@
-"""Callbacks: averaged weights, sample grids, throughput."""
+"""Callbacks: averaged weights, sample grids, FID, throughput."""
 
 from diffusion_lightning.callbacks.ema import EMA, averaged_weights
+from diffusion_lightning.callbacks.fid import FID
 from diffusion_lightning.callbacks.sample_grid import SampleGrid
 from diffusion_lightning.callbacks.throughput import Throughput
 
-__all__ = ["EMA", "SampleGrid", "Throughput", "averaged_weights"]
+__all__ = ["EMA", "FID", "SampleGrid", "Throughput", "averaged_weights"]

@@ -71,10 +71,18 @@ class ImageData(LightningDataModule, ABC):
         """The training or the test images."""
 
     @property
-    def num_train(self) -> int:
-        """Number of training images, after `setup`."""
+    def train_images(self) -> ImageSet:
+        """The training images, after `setup`."""
+        return self._loaded(train=True)
+
+    @property
+    def test_images(self) -> ImageSet:
+        """The test images, after `setup`."""
+        return self._loaded(train=False)
+
+    def _loaded(self, train: bool) -> ImageSet:
         assert self._sets is not None, "setup() comes first"
-        return len(self._sets[0])
+        return self._sets[0 if train else 1]
 
     def setup(self, stage: str | None = None) -> None:
         """Load both splits once."""
@@ -108,8 +116,7 @@ class ImageData(LightningDataModule, ABC):
         return self._loader(train=False)
 
     def _loader(self, train: bool) -> DataLoader:
-        assert self._sets is not None, "setup() comes first"
-        images = self._sets[0 if train else 1]
+        images = self._loaded(train)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         # Overfitting is to the same few batches in every epoch
         overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, SequentialSampler
 
+from diffusion_lightning.fingerprint import tensors_sha256
 from diffusion_lightning.noise import key
 
 Batch = tuple[Tensor, Tensor]
@@ -90,6 +91,11 @@ class ImageSet(Dataset[Batch], ABC):
     @abstractmethod
     def __getitem__(self, indices: Tensor) -> Batch:
         """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
+
+    def sha256(self) -> str:
+        """SHA-256 of all pixels and labels, by which statistics of the set are known."""
+        parts = torch.arange(len(self)).split(1000)
+        return tensors_sha256(named for part in parts for named in zip(("x", "y"), self[part], strict=True))
 
 
 class Flipped(Dataset[Batch]):

@@ -10,6 +10,7 @@ from torch import Tensor
 from diffusion_lightning.data.base import ImageData, ImageSet, TensorImages
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.fingerprint import text_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,6 +71,11 @@ class FileImages(ImageSet):
         """The images and labels at the indices (B,)."""
         images = [read_image(self.files[i], self.channels, self.size) for i in indices.tolist()]
         return torch.stack(images), self.labels[indices]
+
+    def sha256(self) -> str:
+        """SHA-256 of names, sizes and times of the files, and of labels and shape: no file is opened."""
+        facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
+        return text_sha256(repr((facts, self.labels.tolist(), self.channels, self.size)))
 
     def in_memory(self, title: str) -> TensorImages:
         """All images decoded once, with a progress bar."""

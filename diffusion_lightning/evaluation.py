@@ -1,0 +1,105 @@
+"""Measures a set of images beside the data that they should be like."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.data.batches import ImageSet
+from diffusion_lightning.metrics.comparison import Comparison, Metric
+from diffusion_lightning.metrics.image_statistics import ImageStatistics
+from diffusion_lightning.metrics.reference import KEEP, reference_order, reference_statistics
+from diffusion_lightning.world import rank
+
+SHOWN = 1000
+"""Images whose pixels are kept, for pictures and for the search of neighbours."""
+
+Part = tuple[Tensor, Tensor, int]
+"""uint8 images (B, C, H, W) and labels (B,) of this process, and how many they are with all processes'."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """A set of images as the metrics see it: statistics, and the pixels uint8 (M, C, H, W) of the first."""
+
+    statistics: ImageStatistics
+    pixels: Tensor
+
+
+@dataclass(frozen=True)
+class Data:
+    """The two splits of a data set, and their statistics."""
+
+    train_images: ImageSet
+    test_images: ImageSet
+    train: ImageStatistics
+    test: ImageStatistics
+
+    def floor(self, num_images: int | None = None) -> Images:
+        """Test images, as good as images can be: all of them, or so many."""
+        n = len(self.test_images)
+        if num_images is not None and num_images < min(n, KEEP):
+            n = num_images
+        first = reference_order(len(self.test_images))[:n]
+        pixels = self.test_images[first[:SHOWN]][0]
+        if n == len(self.test_images):
+            return Images(self.test, pixels)
+        few = ImageStatistics(n)
+        few.update(
+            self.test_images[first][0], self.test.labels[:n], self.test.features[:n], self.test.logits[:n]
+        )
+        return Images(few, pixels)
+
+
+def load_data(module: ImageData, extractor: nn.Module) -> Data:
+    """Read both splits, downloaded if need be; their statistics come from the cache, or go into it."""
+    module.prepare_data()
+    module.setup()
+    train, test = module.train_images, module.test_images
+    name = type(module).__name__
+    return Data(
+        train,
+        test,
+        reference_statistics(train, f"{name}-train", extractor),
+        reference_statistics(test, f"{name}-test", extractor),
+    )
+
+
+def look_at(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
+    """Run `total` images through the extractor as they come, with a progress bar."""
+    statistics = ImageStatistics(total)
+    shown = []
+    with tqdm(total=total, desc="images", unit="image", disable=rank() > 0) as bar:
+        for pixels, labels, count in parts:
+            room = max(0, SHOWN - statistics.n)
+            shown.append(statistics.add(extractor, pixels, labels, count)[:room])
+            bar.update(count)
+    return Images(statistics, torch.cat(shown))
+
+
+def compare(
+    metrics: Mapping[str, Metric], images: Images, data: Data, out: Path
+) -> dict[str, dict[str, float]]:
+    """The images' figures, and the floor: those of the test images, all of them and as many as the images."""
+    n, num_test = images.statistics.n, len(data.test_images)
+    figures = {
+        "samples": _measure(metrics, images, data, out),
+        "floor": _measure(metrics, data.floor(), data),
+    }
+    return figures | ({"floor_same_n": _measure(metrics, data.floor(n), data)} if n < num_test else {})
+
+
+def _measure(
+    metrics: Mapping[str, Metric], images: Images, data: Data, pictures: Path | None = None
+) -> dict[str, float]:
+    compared = Comparison(
+        images.statistics, images.pixels, data.train, data.test, data.train_images, pictures
+    )
+    values: dict[str, float] = {}
+    for metric in metrics.values():
+        values |= metric(compared)
+    return values

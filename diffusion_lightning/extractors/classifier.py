@@ -1,0 +1,73 @@
+"""A small classifier, for data on which Inception's features mean nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.fingerprint import file_sha256
+from diffusion_lightning.images import from_uint8
+
+SHIPPED = Path(__file__).with_name("weights")
+"""Where the weights lie that come with the package."""
+
+
+class Classifier(nn.Module):
+    """Pairs of 3x3 convolutions, each pair at half the resolution; the features are their last mean.
+
+    Args:
+        image_channels: C.
+        num_classes: K.
+        widths: channels of each pair; the last is D.
+        weights: a safetensors file, or the name of one that comes with the package; null is untrained.
+        sha256: of that file.
+
+    Raises:
+        UserError: if the file is missing, is another than sha256 says, or does not fit.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        num_classes: int,
+        widths: Sequence[int],
+        weights: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__()
+        ins = [image_channels, *widths[:-1]]
+        self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))
+        self.head = nn.Linear(widths[-1], num_classes)
+        if weights is not None:
+            self._load(SHIPPED / weights if (SHIPPED / weights).is_file() else Path(weights), sha256)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
+        features = self.trunk(from_uint8(pixels)).mean((2, 3))
+        return features, self.head(features)
+
+    def _load(self, file: Path, sha256: str | None) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        if not file.is_file():
+            raise UserError(f"no file {file}; extractor.weights is a safetensors file of a Classifier.")
+        if sha256 is not None and file_sha256(file) != sha256:
+            raise UserError(
+                f"{file} has the SHA-256 {file_sha256(file)}, but extractor.sha256 is {sha256}; if the "
+                "weights are new, write down theirs: figures of different extractors do not compare."
+            )
+        try:
+            self.load_state_dict(load_file(file))
+        except (RuntimeError, SafetensorError) as error:
+            raise UserError(f"{file} does not fit the extractor ({error}).") from None
+
+
+def _pair(ins: int, outs: int) -> nn.Module:
+    return nn.Sequential(_convolution(ins, outs), _convolution(outs, outs, stride=2))
+
+
+def _convolution(ins: int, outs: int, stride: int = 1) -> nn.Module:
+    conv = nn.Conv2d(ins, outs, 3, stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outs), nn.ReLU())

@@ -1,0 +1,62 @@
+"""Statistics of the data, computed once and kept on disk."""
+
+import logging
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from diffusion_lightning.data.batches import ImageSet
+from diffusion_lightning.extractors.extract import extractor_sha256
+from diffusion_lightning.metrics.image_statistics import ImageStatistics
+from diffusion_lightning.metrics.prefetch import cache_folder
+from diffusion_lightning.world import any_process, rank, share, world_size
+
+log = logging.getLogger(__name__)
+
+BLOCK = 512
+"""Images that a process reads at a time."""
+
+KEEP = 10_000
+"""Images whose features are kept, for KID, precision and recall."""
+
+
+def reference_order(num_images: int) -> Tensor:
+    """The order in which a split is gone through: shuffled, so that the first images are of all classes."""
+    return torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
+
+
+def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> ImageStatistics:
+    """Statistics of all images of a split, unaugmented; every process does its share.
+
+    They are kept in the cache as `<name>-<images' hash>-<extractor's hash>.safetensors`: other images or
+    another extractor are another file, so that what is found there is never stale.
+    """
+    hashes = f"{images.sha256()[:16]}-{extractor_sha256(extractor)[:16]}"
+    file = cache_folder() / "statistics" / f"{name}-{hashes}.safetensors"
+    known = _read(file)
+    if not any_process(known is None):
+        assert known is not None
+        return known
+    statistics = ImageStatistics(KEEP)
+    order, size = reference_order(len(images)).tolist(), BLOCK * world_size()
+    with tqdm(total=len(order), desc=f"{name} statistics", unit="image", disable=rank() > 0) as bar:
+        for start in range(0, len(order), size):
+            block = order[start : start + size]
+            pixels, labels = images[torch.tensor(share(block))]
+            statistics.add(extractor, pixels, labels, len(block))
+            bar.update(len(block))
+    if rank() == 0:
+        statistics.save(file)
+        log.info("statistics of %d images: %s", statistics.n, file)
+    return statistics
+
+
+def _read(file: Path) -> ImageStatistics | None:
+    """What the cache holds; a damaged file counts as absent, and is written again."""
+    try:
+        return ImageStatistics.load(file)
+    except (OSError, SafetensorError, KeyError):
+        return None

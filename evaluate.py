@@ -1,0 +1,76 @@
+"""Measure a model's images, or anybody's: `python evaluate.py checkpoint=<run dir> num_images=10000`."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+
+from diffusion_lightning.cli import task
+from diffusion_lightning.errors import UserError, at_least
+
+log = logging.getLogger("evaluate")
+
+
+def evaluate(cfg: DictConfig) -> dict[str, Any]:
+    """Measure as configured and return the record that evaluation.json holds; {} but in process 0."""
+    from diffusion_lightning.build import instantiate
+    from diffusion_lightning.evaluation import compare, load_data, look_at
+    from diffusion_lightning.record import already_done, asked_for, provenance
+    from diffusion_lightning.report import log_report, save_report
+    from diffusion_lightning.subject import load_subject
+    from diffusion_lightning.world import launch, rank
+
+    _check(cfg)
+    out, asked = Path(str(cfg.out)), asked_for(cfg)
+    done = None if cfg.overwrite else already_done(out, asked)
+    if done is not None:
+        log.info("done already: %s", out)
+        return done
+    metrics = instantiate(cfg.metrics)
+    cfg.device = launch(cfg.device, cfg.devices)
+    subject = load_subject(cfg)
+    data = load_data(subject.module, subject.extractor)
+    start = time.perf_counter()
+    images = look_at(subject.parts, subject.total, subject.extractor)
+    seconds = time.perf_counter() - start
+    if rank() > 0:
+        return {}
+    out.mkdir(parents=True, exist_ok=True)
+    record = {
+        "num_images": subject.total,
+        "nfe": subject.nfe,
+        "seconds": round(seconds, 3),
+        **compare(metrics, images, data, out),
+        "asked": asked,
+        "provenance": provenance(subject.extractor, data),
+    }
+    save_report(record, images, out)
+    log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)
+    return record
+
+
+def _check(cfg: DictConfig) -> None:
+    if not cfg.checkpoint and not cfg.samples:
+        raise UserError(
+            "what shall be measured? Give checkpoint=<file.ckpt or run directory>, or samples=<file.npz>."
+        )
+    if not cfg.metrics:
+        raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
+    at_least("num_images", cfg.num_images, 2)
+    at_least("batch_size", cfg.batch_size)
+    at_least("seed", cfg.seed, 0)
+    at_least("devices", cfg.devices)
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+@task
+def main(cfg: DictConfig) -> None:
+    """Command line."""
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    main()
