@@ -54,6 +54,17 @@ class DiffusionModule(LightningModule):
         self.train_loss = LossByTime()
         self.val_loss = LossByTime()
 
+    @property
+    def images_per_step(self) -> int:
+        """Images of one optimizer step, over all processes."""
+        trainer = self.trainer
+        return data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
+
+    @property
+    def images_seen(self) -> int:
+        """Images trained on; a resumed run counts on."""
+        return self.global_step * self.images_per_step
+
     def loss(self, batch: Batch, t: Tensor, eps: Tensor, y: Tensor) -> Tensor:
         """Loss of each image (B,) at times t (B,) on the CPU, with noise eps (B, C, H, W)."""
         x0, _ = batch
@@ -115,11 +126,9 @@ class DiffusionModule(LightningModule):
         # A fused optimizer says that its step unscales fp16 gradients; clipping needs them unscaled before,
         # and without this Lightning refuses to clip, in bf16 too, where nothing is scaled.
         optimizer._step_supports_amp_scaling = False
-        trainer = self.trainer
-        images_per_step = data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
 
         def warmup(step: int) -> float:
-            return min(1.0, (step + 1) * images_per_step / max(1, self.warmup_images))
+            return min(1.0, (step + 1) * self.images_per_step / max(1, self.warmup_images))
 
         scheduler = LambdaLR(optimizer, warmup)
         return {

@@ -1,12 +1,15 @@
-"""The CSV log of a run."""
+"""The logs of a run: a CSV, and a W&B dashboard."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 
 class _Writer(ExperimentWriter):
@@ -32,3 +35,30 @@ class MetricsCSV(CSVLogger):
         if self._experiment is None:
             self._experiment = _Writer(log_dir=self.log_dir)
         return self._experiment
+
+
+class WandbDashboard(WandbLogger):
+    """A W&B run with the images seen as the x-axis of every chart, so that batch sizes compare."""
+
+    _module: Any = None
+    """What counts the images; an evaluation has none."""
+
+    @rank_zero_only
+    def log_graph(self, model: Any, input_array: Tensor | None = None) -> None:
+        """Take the module that counts the images: Lightning hands it over here, before any metric."""
+        self._module = model
+        run = self.experiment
+        run.define_metric("images_seen")
+        # Lightning has put "*" over trainer/global_step; the last definition holds.
+        run.define_metric("*", step_metric="images_seen")
+        for name in "val/loss", "fid", "kid":
+            run.define_metric(name, step_metric="images_seen", summary="min")
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log metrics or media as a row of their own, with the images seen.
+
+        W&B drops rows whose own step does not rise; Lightning's step is a mere column.
+        """
+        seen = {"images_seen": self._module.images_seen} if self._module else {}
+        super().log_metrics({**metrics, **seen}, step)

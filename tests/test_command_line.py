@@ -101,17 +101,6 @@ def test_a_sweep_of_samples_names_its_folders(trained, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"sweep"}
 
 
-def test_wandb_offline_run_is_kept_for_resuming(tmp_path):
-    args = [*SMALL, "logger=wandb", "logger.wandb.offline=true", "hydra.run.dir=run"]
-    succeed("train.py", *args, cwd=tmp_path)
-    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    first = torch.load(last, weights_only=True)["hyper_parameters"]["logger"]["wandb"]["id"]
-    succeed("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=tmp_path)
-    assert torch.load(last, weights_only=True)["hyper_parameters"]["logger"]["wandb"]["id"] == first
-    runs = {p.name.rsplit("-", 1)[1] for p in (tmp_path / "run" / "wandb").glob("offline-run-*")}
-    assert runs == {first}
-
-
 class Evil:
     def __reduce__(self):
         return os.system, ("touch executed",)
