@@ -18,7 +18,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Measure as configured and return the record that evaluation.json holds; {} but in process 0."""
     from diffusion_lightning.build import instantiate
     from diffusion_lightning.evaluation import compare, load_data, look_at
-    from diffusion_lightning.record import already_done, asked_for, provenance
+    from diffusion_lightning.record import already_done, asked_for, overrides, provenance
     from diffusion_lightning.report import log_report, save_report
     from diffusion_lightning.subject import load_subject
     from diffusion_lightning.world import launch, rank
@@ -40,6 +40,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         return {}
     out.mkdir(parents=True, exist_ok=True)
     record = {
+        "overrides": overrides(),
         "num_images": subject.total,
         "nfe": subject.nfe,
         "seconds": round(seconds, 3),

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -35,7 +36,13 @@ def samples_folder(kind: str) -> str:
     return f"outputs/{kind}/{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
+def path_name(path: str | None) -> str:
+    """The end of a path, folder and name, as one name."""
+    return "-".join(Path(path).with_suffix("").parts[-2:]).strip("/") if path else "none"
+
+
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+OmegaConf.register_new_resolver("path_name", path_name, replace=True)
 OmegaConf.register_new_resolver("samples_folder", samples_folder, replace=True)
 
 

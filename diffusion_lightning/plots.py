@@ -1,7 +1,7 @@
 """Figures, by matplotlib, and the tables behind them."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows of equal keys as a Markdown table."""
+
+    def line(cells: Iterable[Any]) -> str:
+        return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"
+
+    body = "".join(line(row.values()) for row in rows)
+    path.write_text(line(rows[0]) + line(["---"] * len(rows[0])) + body)
 
 
 def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:
@@ -62,3 +72,22 @@ def strip(images: Tensor) -> Any:
     """Images (B, C, H, W) in [-1, 1] side by side, white between them: uint8 (H, W', 3) or (H, W')."""
     pixels = torch.nn.functional.pad(to_uint8(images).cpu(), (1, 1), value=255)
     return torch.cat(list(pixels), dim=-1).permute(1, 2, 0).squeeze(-1).numpy()
+
+
+def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, settings: Sequence[str]) -> None:
+    """Draw column y against column x: a line for each setting, named by what varies of it."""
+    varied = [name for name in settings if len({row[name] for row in rows}) > 1]
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        label = ", ".join(_short(name, row[name]) for name in varied)
+        lines.setdefault(label, []).append((row[x], row[y]))
+    for label, points in lines.items():
+        axis.plot(*zip(*sorted(points), strict=True), marker="o", label=label)
+    axis.set(xlabel=x, ylabel=y)
+    axis.grid(alpha=0.3)
+
+
+def _short(name: str, value: Any) -> str:
+    """`ddim` for sampler=ddim, `eta=1` for sampler.eta=1.0."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{name.rpartition('.')[2]}={text}" if "." in name or isinstance(value, float) else text

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -39,6 +40,23 @@ def asked_for(cfg: DictConfig) -> dict[str, Any]:
             raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
         asked["samples_sha256"] = file_sha256(Path(cfg.samples))
     return asked
+
+
+def overrides() -> dict[str, str | float]:
+    """What the command line changed, but for files and devices; a sweep's jobs differ in it."""
+    if not HydraConfig.initialized():
+        return {}
+    hydra = HydraConfig.get()
+    left_out = set(hydra.job.config.override_dirname.exclude_keys)
+    entries = (entry.lstrip("+~").partition("=") for entry in hydra.overrides.task)
+    return {key: _number(value) for key, _, value in entries if key.partition(".")[0] not in left_out}
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from tests.test_unet import perturb
 CONF = Path(__file__).parents[1] / "conf"
 TRAIN_GROUPS = sorted(
     {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
-    - {"hydra", "network", "paths", "task"}
+    - {"hydra", "metrics", "network", "paths", "task"}
 )
 
 

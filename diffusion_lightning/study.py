@@ -1,0 +1,169 @@
+"""A sweep's results as one table and its plots: `python -m diffusion_lightning.study <sweep folder>`.
+
+The sweeps of `train.py` and `evaluate.py` write it by themselves; the command does it again for a folder.
+"""
+
+import csv
+import json
+import logging
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown
+from diffusion_lightning.record import RECORD
+
+log = logging.getLogger(__name__)
+
+QUALITIES = "fid", "accuracy"
+"""What is drawn against the guidance scale."""
+
+Row = dict[str, Any]
+
+
+class SweepTable(Callback, ABC):
+    """Writes `study.csv` and `study.md` after every job, and at the end `study.png` and a table to W&B."""
+
+    @abstractmethod
+    def rows(self, folder: Path) -> list[Row]:
+        """One row a finished job: what was overridden, what came out, and from what."""
+
+    def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
+        """Draw `study.png`, if there is something to draw."""
+        return None
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Bring the table up to date; a single run has none."""
+        if config.hydra.mode.name == "MULTIRUN":
+            self.write(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Draw, and hand table and picture to W&B."""
+        folder = Path(config.hydra.sweep.dir)
+        rows = self.write(folder)
+        picture = self.plot(rows, folder) if rows else None
+        print(f"study: {folder / 'study.md'}")
+        if rows and config.get("logger") and "wandb" in config.logger:
+            _to_wandb(config, folder, rows, picture)
+
+    def write(self, folder: Path) -> list[Row]:
+        """The table as it is now, written as CSV and Markdown."""
+        rows = _tidy(self.rows(folder))
+        if rows:
+            write_csv(rows, folder / "study.csv")
+            write_markdown(rows, folder / "study.md")
+        return rows
+
+
+class EvaluationStudy(SweepTable):
+    """Of `evaluate.py -m`: FID against evaluations of the network, and against the guidance scale."""
+
+    def rows(self, folder: Path) -> list[Row]:
+        """From every job's evaluation.json."""
+        return [_evaluation(json.loads(file.read_text())) for file in folder.glob(f"*/{RECORD}")]
+
+    def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
+        """FID against NFE, and FID and accuracy against w; a line for each setting of everything else."""
+        settings = list(rows[0])[: list(rows[0]).index("nfe")]
+        panels = [
+            ("nfe", "fid", "sampler.steps"),
+            *(("guidance.scale", y, "guidance.scale") for y in QUALITIES),
+        ]
+        panels = [(x, y, along) for x, y, along in panels if _varies(rows, x) and _varies(rows, y)]
+        if not panels:
+            return None
+        figure, (part,) = new_figure(6 * len(panels), [4.5])
+        for axis, (x, y, along) in zip(part.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            draw_lines(axis, rows, x, y, [name for name in settings if name != along])
+            if y == "fid":
+                axis.set_yscale("log")
+                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="as many test images")
+            if x == "nfe":
+                axis.set_xscale("log", base=2)
+                axis.xaxis.set_major_formatter("{x:g}")
+            axis.legend(fontsize="x-small")
+        figure.savefig(folder / "study.png")
+        return folder / "study.png"
+
+
+class TrainingTable(SweepTable):
+    """Of `train.py -m`: the last value of every metric."""
+
+    def rows(self, folder: Path) -> list[Row]:
+        """From every job's metrics.csv and .hydra/overrides.yaml."""
+        return [_training(file) for file in folder.glob("*/metrics.csv")]
+
+
+def _evaluation(record: dict[str, Any]) -> Row:
+    source, asked = record["provenance"], record["asked"]
+    floor = record.get("floor_same_n", record["floor"])
+    return {
+        **record["overrides"],
+        "nfe": record["nfe"],
+        **record["samples"],
+        **({"fid_floor": floor["fid"]} if "fid" in floor else {}),
+        "num_images": record["num_images"],
+        "seed": asked["seed"],
+        "seconds": record["seconds"],
+        "checkpoint": asked.get("checkpoint_sha256", "")[:12],
+        "extractor": source["extractor_sha256"][:12],
+        "statistics": source["train_statistics_sha256"][:12],
+        "versions": " ".join(f"{name}={number}" for name, number in source["versions"].items()),
+    }
+
+
+def _training(file: Path) -> Row:
+    overrides = OmegaConf.load(file.parent / ".hydra" / "overrides.yaml")
+    last: Row = {}
+    with file.open(newline="") as opened:
+        for row in csv.DictReader(opened):
+            last |= {name: float(value) for name, value in row.items() if value}
+    return dict(str(entry).split("=", 1) for entry in overrides) | last
+
+
+def _tidy(rows: list[Row]) -> list[Row]:
+    """All rows with the columns of all, sorted by what was overridden."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    full = [{name: row.get(name, "") for name in columns} for row in rows]
+
+    def order(row: Row) -> list[tuple[bool, float, str]]:
+        return [
+            (isinstance(x, str), 0.0 if isinstance(x, str) or x is None else x, str(x)) for x in row.values()
+        ]
+
+    return sorted(full, key=order)
+
+
+def _varies(rows: Sequence[Row], column: str) -> bool:
+    values = {row.get(column, "") for row in rows}
+    return len(values) > 1 and "" not in values
+
+
+def _to_wandb(config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
+    with open_dict(config):
+        config.paths.run_dir = str(folder)
+    logger = instantiate(config.logger.wandb)
+    logger.log_table("study", columns=list(rows[0]), data=[list(row.values()) for row in rows])
+    if picture:
+        logger.log_image("study_plots", [str(picture)])
+    logger.experiment.finish()
+
+
+def main(folder: str) -> None:
+    """Write the table and the plots of a sweep's folder again."""
+    study = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
+    rows = study.write(Path(folder))
+    if not rows:
+        raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
+    print(study.plot(rows, Path(folder)) or Path(folder) / "study.md")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
