@@ -31,8 +31,7 @@ def asked_for(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: if a file that it names is not there.
     """
-    asked: dict[str, Any] = {key: cfg[key] for key in KEYS}
-    asked = OmegaConf.to_container(OmegaConf.create(asked), resolve=True)  # type: ignore[assignment]
+    asked = {key: _plain(cfg[key]) for key in KEYS}
     if cfg.checkpoint:
         asked["checkpoint_sha256"] = file_sha256(find_checkpoint(cfg.checkpoint))
     if cfg.samples:
@@ -40,6 +39,10 @@ def asked_for(cfg: DictConfig) -> dict[str, Any]:
             raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
         asked["samples_sha256"] = file_sha256(Path(cfg.samples))
     return asked
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def overrides() -> dict[str, str | float]:

@@ -3,6 +3,15 @@ import pytest
 from tests.command import succeed
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache of weights and statistics of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("DIFFUSION_LIGHTNING_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def trained_digits(tmp_path_factory):
     """The run of a small guided model of the digits that has learned something."""

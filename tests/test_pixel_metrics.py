@@ -29,7 +29,7 @@ def test_copies_are_found_and_shown_first(tmp_path):
     assert values["copies"] == 0.25 and values["nearest"] > 20
     picture = read_image(str(tmp_path / "neighbours.png"))
     side, scale = 4 * 12 + 1, 12
-    copy, original = (picture[:1, 1 : side : scale, 1 + i * side : (i + 1) * side : scale] for i in (0, 1))
+    copy, original = (picture[:1, 1:side:scale, 1 + i * side : (i + 1) * side : scale] for i in (0, 1))
     assert copy.equal(train[20]) and original.equal(train[20])
     assert picture.shape[1:] == (2 * side + 1, 3 * side + 1)
 
@@ -42,9 +42,7 @@ def test_fewer_training_images_than_columns(tmp_path):
 
 def test_colours_beside_the_datas():
     dark, bright = random_pixels(30, (3, 4, 4), high=100), random_pixels(30, (3, 4, 4), low=100)
-    values = Colours()(
-        comparison(*(statistics_of(x.flatten(1).float(), pixels=x) for x in (bright, dark)))
-    )
+    values = Colours()(comparison(*(statistics_of(x.flatten(1).float(), pixels=x) for x in (bright, dark))))
     channel = bright[:, 1].double()
     assert values["mean_1"] == pytest.approx(float(channel.mean()))
     assert values["std_1"] == pytest.approx(float(channel.std(correction=0)))

@@ -13,7 +13,9 @@ def by_hand(samples, data, k):
     """Precision, density and coverage, pair by pair."""
     samples, data = samples.double().numpy(), data.double().numpy()
     radius = [sorted(np.linalg.norm(data - x, axis=1))[k] for x in data]
-    inside = np.array([[np.linalg.norm(s - x) <= r for x, r in zip(data, radius, strict=True)] for s in samples])
+    inside = np.array(
+        [[np.linalg.norm(s - x) <= r for x, r in zip(data, radius, strict=True)] for s in samples]
+    )
     return inside.any(1).mean(), inside.sum(1).mean() / k, inside.any(0).mean()
 
 
