@@ -44,7 +44,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "num_images": subject.total,
         "nfe": subject.nfe,
         "seconds": round(seconds, 3),
-        **compare(metrics, images, data, out),
+        **compare(metrics, images, data, subject.trained, out),
         "asked": asked,
         "provenance": provenance(subject.extractor, data),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.metrics.comparison import Comparison, Metric
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
 from diffusion_lightning.metrics.reference import KEEP, reference_order, reference_statistics
+from diffusion_lightning.trained import Trained
 from diffusion_lightning.world import rank
 
 SHOWN = 1000
@@ -82,24 +84,17 @@ def look_at(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
 
 
 def compare(
-    metrics: Mapping[str, Metric], images: Images, data: Data, out: Path
+    metrics: Mapping[str, Metric], images: Images, data: Data, trained: Trained | None, out: Path
 ) -> dict[str, dict[str, float]]:
     """The images' figures, and the floor: those of the test images, all of them and as many as the images."""
-    n, num_test = images.statistics.n, len(data.test_images)
-    figures = {
-        "samples": _measure(metrics, images, data, out),
-        "floor": _measure(metrics, data.floor(), data),
-    }
-    return figures | ({"floor_same_n": _measure(metrics, data.floor(n), data)} if n < num_test else {})
 
+    def measure(images: Images, **of_samples: Any) -> dict[str, float]:
+        compared = Comparison(images.statistics, images.pixels, **vars(data), **of_samples)
+        values: dict[str, float] = {}
+        for metric in metrics.values():
+            values |= metric(compared)
+        return values
 
-def _measure(
-    metrics: Mapping[str, Metric], images: Images, data: Data, pictures: Path | None = None
-) -> dict[str, float]:
-    compared = Comparison(
-        images.statistics, images.pixels, data.train, data.test, data.train_images, pictures
-    )
-    values: dict[str, float] = {}
-    for metric in metrics.values():
-        values |= metric(compared)
-    return values
+    figures = {"samples": measure(images, trained=trained, pictures=out), "floor": measure(data.floor())}
+    n = images.statistics.n
+    return figures | ({"floor_same_n": measure(data.floor(n))} if n < len(data.test_images) else {})

@@ -36,4 +36,4 @@ def statistics_of(features, logits=None, labels=None, pixels=None, keep=10_000):
 def comparison(samples, train, pixels=None, train_pixels=None, pictures=None):
     train_pixels = random_pixels(1) if train_pixels is None else train_pixels
     images = TensorImages(train_pixels, torch.zeros(len(train_pixels)))
-    return Comparison(samples, pixels, train, train, images, pictures)
+    return Comparison(samples, pixels, images, images, train, train, pictures=pictures)

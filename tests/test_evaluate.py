@@ -9,9 +9,14 @@ import pytest
 import torch
 from hydra.errors import InstantiationException
 
+from diffusion_lightning.clamp import NoClamp
 from diffusion_lightning.cli import user_message
 from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.grids import Uniform
+from diffusion_lightning.metrics.flow_likelihood import FlowLikelihood
+from diffusion_lightning.metrics.variational_bound import variational_bound
+from diffusion_lightning.trained import load_trained
 from evaluate import evaluate
 from tests.command import run, succeed
 from tests.images import random_pixels
@@ -56,13 +61,38 @@ def test_every_metric_is_measured_beside_the_floor(measure):
     samples, floor, same_n = (record[key] for key in ("samples", "floor", "floor_same_n"))
     assert samples.keys() == floor.keys() == same_n.keys()
     one_each = {"fid", "kid", "is", "precision", "density", "accuracy", "mean_0", "nearest"}
-    assert len(names("metrics")) == len(one_each) and one_each < samples.keys()
+    assert len(names("metrics")) == len(one_each) + 1  # bits, too slow to be a default
+    assert len(composed("evaluate").metrics) == len(one_each) and one_each < samples.keys()
     assert floor["fid_test"] < 1e-9 < floor["fid"] < same_n["fid"]
     assert floor["accuracy"] > 0.97 and samples["accuracy"] > 0.5 and floor["copies"] < 0.01
     assert record["nfe"] == 5 and record["num_images"] == 60
     assert {len(value) for key, value in record["provenance"].items() if key.endswith("sha256")} == {64}
     assert len(record["asked"]["checkpoint_sha256"]) == 64 and record["asked"]["seed"] == 0
     assert {p.name for p in Path("out").iterdir()} == {"evaluation.json", "samples.png", "neighbours.png"}
+
+
+def test_likelihood_is_of_test_images_at_w_1(measure, trained_digits):
+    few = [
+        "metrics=[bits]",
+        "metrics.bits.num_images=5",
+        "metrics.bits.flow.steps=4",
+        "metrics.bits.steps=30",
+    ]
+    record = measure("num_images=2", "sampler.steps=2", "guidance.scale=3", "batch_size=2", *few)
+    cfg = composed("evaluate", f"checkpoint='{trained_digits}'", "guidance.scale=1")
+    trained = load_trained(cfg)
+    pixels, labels = (x[:5] for x in digits(train=False))
+    noise = trained.noise(range(5))
+    times = Uniform()(trained.denoiser.schedule, 30)
+    bound = variational_bound(trained.model(labels), pixels, noise, times).total
+    flow = FlowLikelihood(4).bits_per_dim(trained.model(labels, clamp=NoClamp()), pixels, noise)
+    expected = {"bits_bound": bound.mean(), "bits_flow": flow.mean()}
+    expected |= {
+        "bits_bound_error": bound.std(correction=0) / 5**0.5,
+        "bits_flow_error": flow.std(correction=0) / 5**0.5,
+    }
+    assert record["samples"] == pytest.approx({k: float(v) for k, v in expected.items()}, rel=1e-3)
+    assert record["floor"] == {}
 
 
 def test_the_training_images_are_at_zero_and_found_to_be_copies(measure, caplog):

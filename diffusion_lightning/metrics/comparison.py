@@ -3,11 +3,15 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
+
+if TYPE_CHECKING:
+    from diffusion_lightning.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -17,16 +21,19 @@ class Comparison:
     Args:
         samples: the images.
         pixels: the first of them, uint8 (M, C, H, W).
-        train, test: the data's splits.
-        train_images: the training images themselves.
+        train_images, test_images: the data's splits.
+        train, test: their statistics.
+        trained: the model that drew the images; None if they are anybody's, or real.
         pictures: a folder for pictures; None for none.
     """
 
     samples: ImageStatistics
     pixels: Tensor
+    train_images: ImageSet
+    test_images: ImageSet
     train: ImageStatistics
     test: ImageStatistics
-    train_images: ImageSet
+    trained: "Trained | None" = None
     pictures: Path | None = None
 
 
