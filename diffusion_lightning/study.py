@@ -67,7 +67,10 @@ class EvaluationStudy(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """From every job's evaluation.json."""
-        return [_evaluation(json.loads(file.read_text())) for file in folder.glob(f"*/{RECORD}")]
+        return [
+            _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
+            for file in folder.glob(f"*/{RECORD}")
+        ]
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and FID and accuracy against w; a line for each setting of everything else."""
@@ -98,7 +101,7 @@ class TrainingTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """From every job's metrics.csv and .hydra/overrides.yaml."""
-        return [_training(file) for file in folder.glob("*/metrics.csv")]
+        return [_training(file) | {"folder": file.parent.name} for file in folder.glob("*/metrics.csv")]
 
 
 def _evaluation(record: dict[str, Any]) -> Row:
@@ -150,7 +153,7 @@ def _to_wandb(config: DictConfig, folder: Path, rows: Sequence[Row], picture: Pa
     with open_dict(config):
         config.paths.run_dir = str(folder)
     logger = instantiate(config.logger.wandb)
-    logger.log_table("study", columns=list(rows[0]), data=[list(row.values()) for row in rows])
+    logger.log_table("study_table", columns=list(rows[0]), data=[list(row.values()) for row in rows])
     if picture:
         logger.log_image("study_plots", [str(picture)])
     logger.experiment.finish()

@@ -1,5 +1,6 @@
 """One matrix over every YAML: each option composes with the default experiment and builds."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.test_unet import perturb
 CONF = Path(__file__).parents[1] / "conf"
 TRAIN_GROUPS = sorted(
     {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
-    - {"hydra", "metrics", "network", "paths", "task"}
+    - {"hydra", "metrics", "network", "paths", "study", "task"}
 )
 
 
@@ -125,6 +126,19 @@ class Bounded(Clamp):
 
     def __call__(self, x0):
         return x0.clamp(-3, 3)
+
+
+@pytest.mark.parametrize("study", names("study"))
+def test_every_job_of_a_study_builds(study):
+    cfg = composed("evaluate", f"study={study}", "checkpoint=outputs/mnist/run.ckpt")
+    assert cfg.hydra.mode.name == "MULTIRUN"
+    assert cfg.hydra.sweep.dir == f"outputs/studies/{study}-mnist-run"
+    params = {key: str(values).split(",") for key, values in cfg.hydra.sweeper.params.items()}
+    jobs = list(product(*params.values()))
+    assert len(jobs) > 10
+    for job in jobs:
+        options = [f"{key}={value}" for key, value in zip(params, job, strict=True)]
+        instantiate(composed("evaluate", *options).sampler)
 
 
 def test_sampling_cannot_contradict_the_checkpoint():

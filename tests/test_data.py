@@ -215,7 +215,8 @@ def test_only_a_set_on_disk_is_given_workers(tmp_path):
     memory, disk = (folder_data(tmp_path, num_workers=1, memory_limit=m) for m in (4e9, 0))
     memory.setup()
     disk.setup()
-    assert isinstance(memory._sets[0], TensorImages) and memory.num_train == disk.num_train == 7
+    assert isinstance(memory.train_images, TensorImages)
+    assert len(memory.train_images) == len(disk.train_images) == 7
     assert memory.train_dataloader().num_workers == 0 and disk.train_dataloader().num_workers == 1
     for a, b in zip(memory.train_dataloader(), disk.train_dataloader(), strict=True):
         assert a[0].equal(b[0]) and a[1].equal(b[1])

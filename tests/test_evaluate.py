@@ -21,6 +21,7 @@ from evaluate import evaluate
 from tests.command import run, succeed
 from tests.images import random_pixels
 from tests.test_configs import composed, names
+from tests.test_loggers import history, parts
 
 SMALL = ["num_images=60", "sampler.steps=5"]
 
@@ -177,6 +178,19 @@ def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
         ):
             assert row[name] != ""
         assert "torch=" in row["versions"]
+    (table,), (picture,) = (
+        [row for row in history(here / "study") if name in str(row)]
+        for name in ("study_table", "study_plots")
+    )
+    (folder,) = parts(here / "study")
+    arrived = json.loads((folder / "files" / table["study_table.path"]).read_text())
+    assert [dict(zip(arrived["columns"], map(str, row), strict=True)) for row in arrived["data"]] == rows
+    assert (folder / "files" / picture["study_plots.filenames"][0]).stat().st_size > 20_000
+    for row in [row for row in rows if row["guidance.scale"] == "1.0"]:  # what was done before logs nothing
+        job = here / "study" / row["folder"]
+        (figures,) = [logged for logged in history(job) if "evaluation/fid" in logged]
+        assert figures["evaluation/fid"] == float(row["fid"])
+        assert any("evaluation/samples.filenames" in logged for logged in history(job))
     assert (here / "study" / "study.md").read_text().count("\n") == 2 + 8
     assert (here / "study" / "study.png").stat().st_size > 20_000
 
