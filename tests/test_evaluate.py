@@ -106,6 +106,16 @@ def test_the_training_images_are_at_zero_and_found_to_be_copies(measure, caplog)
     assert any("training images" in r.message for r in caplog.records)
 
 
+def test_features_may_be_any_modules(measure):
+    save("digits.npz", *digits(train=False))
+    pixels = ["extractor=module", "extractor._target_=torch.nn.Flatten", "dataset=digits"]
+    record = measure("metrics=[fid,is,classes]", *pixels, of=["samples=digits.npz"])
+    test, train = (digits(x)[0].flatten(1).double() for x in (False, True))
+    mean = (test.mean(0) - train.mean(0)).square().sum()
+    assert record["samples"].keys() == {"fid", "fid_test"}
+    assert record["samples"]["fid"] > float(mean) and record["samples"]["fid_test"] < 1e-6
+
+
 def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_digits):
     of_model = measure(*SMALL, "metrics=[fid,kid,classes]")["samples"]
     options = ["num_images=60", "sampler.steps=5", "batch_size=60", "out=drawn"]
@@ -240,6 +250,7 @@ def bad_files():
         (["samples=one.npz"], FILE, "at least two"),
         (["samples=one.npz"], ["extractor=digits"], "dataset="),
         (["samples=one.npz"], ["dataset=digits"], "extractor="),
+        (["samples=one.npz"], ["dataset=digits", "extractor=module"], "_target_"),
         (["checkpoint=nowhere"], [], "nowhere"),
         (("checkpoint",), ["metrics=[]"], "metrics"),
         (("checkpoint",), ["num_images=1"], "num_images"),

@@ -53,6 +53,7 @@ def test_is_that_of_the_averaged_weights_and_the_fast_sampler(extractor):
     averaged = ema._average_model.module.denoiser.eval()
     assert float(logged["fid"]) == pytest.approx(fid_of(averaged, extractor, fid.reference), rel=1e-5)
     assert float(logged["fid"]) != pytest.approx(fid_of(keep.raw, extractor, fid.reference), rel=1e-3)
+    assert float(logged["fid_floor"]) == pytest.approx(0.7137, abs=1e-3)  # as evaluate.py has it
     assert fid.reference.n == 1500 and logged["sample/images"] == 40 and logged["sample/seconds"] > 0
 
 

@@ -83,26 +83,83 @@ def test_weights_cannot_run_code(tmp_path):
         Inception(str(file), sha256=None)
 
 
-@pytest.mark.slow
-def test_fid_is_torch_fidelitys_own(weights, inception, monkeypatch):
-    """The whole way, images to number, of 30 against 20 images: covariances of rank 29 and 19 of 2,048."""
+class Images(torch.utils.data.Dataset):
+    """As torch-fidelity takes them."""
+
+    def __init__(self, pixels):
+        self.pixels = pixels
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __getitem__(self, i):
+        return self.pixels[i]
+
+
+def torch_fidelitys_fid(x, y, weights, layer):
     import torch_fidelity
 
-    class Images(torch.utils.data.Dataset):
-        def __init__(self, pixels):
-            self.pixels = pixels
+    options = {"feature_layer_fid": layer, "feature_extractor_weights_path": str(weights), "cuda": False}
+    options |= {"batch_size": 10, "verbose": False, "cache": False}
+    values = torch_fidelity.calculate_metrics(input1=Images(x), input2=Images(y), fid=True, **options)
+    return values["frechet_inception_distance"]
 
-        def __len__(self):
-            return len(self.pixels)
 
-        def __getitem__(self, i):
-            return self.pixels[i]
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Black images that fill up a batch cost as much as others."""
+    monkeypatch.setattr("diffusion_lightning.extractors.extract.BATCH", 8)
 
-    x, y = random_pixels(30, (3, 32, 32)), random_pixels(20, (3, 32, 32), seed=1, high=200)
-    theirs = torch_fidelity.calculate_metrics(
-        input1=Images(x), input2=Images(y), fid=True, feature_extractor_weights_path=str(weights),
-        cuda=False, batch_size=20, verbose=False, cache=False, save_cpu_ram=True,
-    )["frechet_inception_distance"]  # fmt: skip
 
-    mine = frechet_distance(*(statistics_of(extract(inception, pixels)[0]) for pixels in (x, y)))
-    assert mine == pytest.approx(theirs, rel=1e-3) and theirs > 0.1
+def mine(x, y, extractor):
+    return frechet_distance(*(statistics_of(extract(extractor, pixels)[0]) for pixels in (x, y)))
+
+
+def test_from_images_to_number_fid_is_torch_fidelitys(weights, small_batches):
+    """On the 64 features of Inception's first pooling."""
+
+    class First(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = fidelity.FeatureExtractorInceptionV3("x", ["64"], str(weights))
+
+        def forward(self, pixels):
+            return self.network(pixels)[0]
+
+    x, y = random_pixels(12, (3, 32, 32)), random_pixels(16, (3, 32, 32), seed=1, high=200)
+    theirs = torch_fidelitys_fid(x, y, weights, "64")
+    assert mine(x, y, First()) == pytest.approx(theirs, abs=1e-3, rel=1e-3) and theirs > 0.1
+
+
+def test_from_files_to_number_fid_is_pytorch_fids(weights, small_batches, tmp_path, monkeypatch):
+    from pytorch_fid import inception as pytorch_fid
+    from pytorch_fid.fid_score import calculate_fid_given_paths
+    from torchvision.io import write_png
+
+    state = torch.load(weights, weights_only=True)
+    monkeypatch.setattr(pytorch_fid, "load_state_dict_from_url", lambda *_, **__: state)
+
+    class First(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = pytorch_fid.InceptionV3([0])
+
+        def forward(self, pixels):
+            return self.network(pixels / 255)[0].mean((2, 3))
+
+    sets = random_pixels(12, (3, 32, 32)), random_pixels(16, (3, 32, 32), seed=1, high=200)
+    for name, pixels in zip("xy", sets, strict=True):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(pixels):
+            write_png(image, str(tmp_path / name / f"{i}.png"))
+    paths = [str(tmp_path / name) for name in "xy"]
+    theirs = calculate_fid_given_paths(paths, batch_size=8, device="cpu", dims=64, num_workers=0)
+    assert mine(*sets, First().eval()) == pytest.approx(theirs, abs=1e-3, rel=1e-3) and theirs > 0.1
+
+
+@pytest.mark.slow
+def test_from_images_to_number_on_all_2048_features(weights, small_batches, inception):
+    """Covariances of rank 11 and 15."""
+    x, y = random_pixels(12, (3, 32, 32)), random_pixels(16, (3, 32, 32), seed=1, high=200)
+    theirs = torch_fidelitys_fid(x, y, weights, "2048")
+    assert mine(x, y, inception) == pytest.approx(theirs, rel=1e-3) and theirs > 0.1

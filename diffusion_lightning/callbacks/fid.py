@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 class FID(Callback):
     """Logs `fid` and `kid` to the training images, and `sample/seconds`, after every n-th epoch and the last.
 
-    All processes draw their share, from the same noise each time. `ModelCheckpoint(monitor="fid")` works
-    from the first epoch on: where nothing was measured, it sees the largest number there is.
+    `fid_floor`, that of the test images, stands beside them. All processes draw their share, from the same
+    noise each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: where nothing was
+    measured, it sees the largest number there is.
 
     Args:
         sampling: the run's guidance and clamp.
@@ -77,12 +78,14 @@ class FID(Callback):
         self.kid = {"subsets": kid_subsets, "subset_size": kid_subset_size}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the statistics of the training images from the cache, or compute them."""
+        """Take the statistics of the data from the cache, or compute them."""
         data = data_of(trainer)
         self.extractor.to(pl_module.device)
         self.num_images = self.num_images or (1000 if pl_module.device.type == "cpu" else 10_000)
-        images = data.train_images
-        self.reference = reference_statistics(images, f"{type(data).__name__}-train", self.extractor)
+        name = type(data).__name__
+        self.reference = reference_statistics(data.train_images, f"{name}-train", self.extractor)
+        test = reference_statistics(data.test_images, f"{name}-test", self.extractor)
+        self.floor = frechet_distance(test, self.reference)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Until it is measured, FID is as bad as can be (finite, or early stopping would stop the run)."""
@@ -101,8 +104,12 @@ class FID(Callback):
         fid = frechet_distance(statistics, self.reference)
         kid, _ = kernel_distance(statistics, self.reference, **self.kid)
         pl_module.log("fid", fid, prog_bar=True)
-        pl_module.log_dict({"kid": kid, "sample/seconds": seconds, "sample/images": float(statistics.n)})
-        log.info("fid %.4g, kid %.4g of %d images in %.0f s", fid, kid, statistics.n, seconds)
+        pl_module.log_dict({"kid": kid, "fid_floor": self.floor})
+        pl_module.log_dict({"sample/seconds": seconds, "sample/images": float(statistics.n)})
+        log.info(
+            "fid %.4g, kid %.4g of %d images in %.0f s (the test images' fid: %.4g)",
+            *(fid, kid, statistics.n, seconds, self.floor),
+        )
 
     def _draw(self, trainer: Trainer, module: Any) -> ImageStatistics:
         """Statistics of the model's images, of as many as there is time for."""
