@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from omegaconf.errors import OmegaConfBaseException
 
 from diffusion_lightning.clamp import NoClamp
 from diffusion_lightning.cli import user_message
@@ -264,7 +265,7 @@ def test_bad_input_is_one_clear_message(measure, of, options, message):
     import re
 
     bad_files()
-    with pytest.raises((UserError, InstantiationException)) as caught:
+    with pytest.raises((UserError, InstantiationException, OmegaConfBaseException)) as caught:
         measure(*options, of=of)
     assert re.search(message, user_message(caught.value) or "nothing for the user")
 
