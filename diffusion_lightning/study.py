@@ -79,12 +79,12 @@ class EvaluationStudy(SweepTable):
             ("nfe", "fid", "sampler.steps"),
             *(("guidance.scale", y, "guidance.scale") for y in QUALITIES),
         ]
-        panels = [(x, y, along) for x, y, along in panels if _varies(rows, x) and _varies(rows, y)]
+        panels = [(x, y, along) for x, y, along in panels if len({row[x] for row in _having(rows, x, y)}) > 1]
         if not panels:
             return None
         figure, (part,) = new_figure(6 * len(panels), [4.5])
         for axis, (x, y, along) in zip(part.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            draw_lines(axis, rows, x, y, [name for name in settings if name != along])
+            draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
             if y == "fid":
                 axis.set_yscale("log")
                 axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="as many test images")
@@ -144,9 +144,9 @@ def _tidy(rows: list[Row]) -> list[Row]:
     return sorted(full, key=order)
 
 
-def _varies(rows: Sequence[Row], column: str) -> bool:
-    values = {row.get(column, "") for row in rows}
-    return len(values) > 1 and "" not in values
+def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
+    """The rows with values there: unconditional images have no accuracy."""
+    return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
 
 
 def _to_wandb(config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:

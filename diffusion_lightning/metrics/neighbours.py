@@ -38,7 +38,7 @@ class Neighbours(Metric):
 
     Args:
         num_images: samples that are looked up, at most.
-        rows: samples in the picture, those nearest to a training image.
+        rows: samples in the picture, those that are nearest to one image, compared with the next ones.
         columns: training images beside each.
     """
 
@@ -52,7 +52,8 @@ class Neighbours(Metric):
         pixels = compared.pixels[: self.num_images]
         distances, numbers = nearest_images(pixels, compared.train_images, self.columns)
         if compared.pictures:
-            worst = distances[:, 0].argsort()[: self.rows]
+            # Simple shapes are near to many images; a copy is far nearer to one than to the next
+            worst = (distances[:, 0] / distances.mean(1).clamp(min=1e-9)).argsort()[: self.rows]
             shown = [
                 torch.cat([pixels[i : i + 1], compared.train_images[numbers[i]][0]]) for i in worst.tolist()
             ]
