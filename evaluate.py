@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from diffusion_lightning.cli import task
@@ -63,7 +65,9 @@ def _check(cfg: DictConfig) -> None:
     at_least("num_images", cfg.num_images, 2)
     at_least("batch_size", cfg.batch_size)
     at_least("seed", cfg.seed, 0)
-    at_least("devices", cfg.devices)
+    sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    if at_least("devices", cfg.devices) > 1 and sweeping:
+        raise UserError("a sweep measures on one device: leave devices=1, or measure one by one.")
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")

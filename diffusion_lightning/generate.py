@@ -33,21 +33,20 @@ def generate_together(
     shape: Sequence[int],
     seed: int,
     batch_size: int,
-    callback: Callback | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, int, int]]:
     """Yield batches: this process's images (B, C, H, W), their labels (B,), how many all draw, evaluations.
 
-    Image k has the class `classes[k mod K]`; None is unconditional, the labels then the null one. Every
-    batch is equally large, the last one filled up: what is drawn does not depend on the number of
-    processes. `world.gather` brings the parts together, in order.
+    Image k has the class `classes[k mod K]`; None is unconditional, the labels then the null one. All
+    batches are equally large, the last one filled up, so that every process runs the same kernels.
+    `world.gather` brings the parts together, in order.
     """
-    size = min(batch_size, num_images)
+    size = min(batch_size, -(-num_images // world_size()))
     step = size * world_size()
     for start in range(0, num_images, step):
         block = range(start, min(start + step, num_images))
         mine = share(block, size)
         labels = None if classes is None else [classes[k % len(classes)] for k in mine]
-        ((images, nfe),) = generate(sampling, denoiser, labels, mine, shape, seed, size, callback)
+        ((images, nfe),) = generate(sampling, denoiser, labels, mine, shape, seed, size)
         y = torch.tensor(labels or [denoiser.num_classes] * size)
         yield images, y, len(block), nfe
 

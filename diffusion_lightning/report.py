@@ -25,7 +25,9 @@ def save_report(record: dict[str, Any], images: Images, out: Path) -> None:
     first = images.pixels[:SHOWN]
     labels = images.statistics.labels[:SHOWN]
     save_grid(first, grid_columns(len(first), len(labels.unique())), out / "samples.png")
-    (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+    unfinished = out / f"{RECORD}.unfinished"
+    unfinished.write_text(json.dumps(record, indent=2) + "\n")
+    unfinished.replace(out / RECORD)
     Console().print(table(record))
     log.info("%d images: %s", record["num_images"], out)
     if record["samples"].get("copies", 0) > 0.5:

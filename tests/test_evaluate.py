@@ -9,6 +9,7 @@ import pytest
 import torch
 from hydra.errors import InstantiationException
 from omegaconf.errors import OmegaConfBaseException
+from torchvision.io import read_image
 
 from diffusion_lightning.clamp import NoClamp
 from diffusion_lightning.cli import user_message
@@ -140,7 +141,7 @@ def test_two_processes_measure_what_one_does(measure, trained_digits):
     succeed("train.py", *options, cwd=Path.cwd())
     with Path("run/metrics.csv").open() as file:
         (logged,) = [float(row["fid"]) for row in csv.DictReader(file) if row["fid"]]
-    assert len(list(Path("run/samples").iterdir())) == 1
+    (grid,) = Path("run/samples").iterdir()
     same = [
         "num_images=70",
         "sampler=dpm_solver_pp",
@@ -152,6 +153,10 @@ def test_two_processes_measure_what_one_does(measure, trained_digits):
     two = json.loads(Path("two/evaluation.json").read_text())["samples"]
     one = measure(*same, of=["checkpoint=run"], out="one")["samples"]
     assert two == pytest.approx(one, rel=1e-6)
+    again = ["num_images=100", "sampler=ddim", "sampler.steps=2", "batch_size=50", "metrics=[fid]"]
+    measure(*again, of=["checkpoint=run"], out="grid")
+    images = [read_image(str(file)).int() for file in (grid, Path("grid/samples.png"))]
+    assert (images[0] - images[1]).abs().max() <= 1
     assert logged == pytest.approx(one["fid"], rel=1e-5)
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from diffusion_lightning.callbacks.ema import averaged_weights
 from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.errors import at_least
-from diffusion_lightning.generate import Sampling, generate
+from diffusion_lightning.generate import Sampling, generate_together
 from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.world import gather
 
 log = logging.getLogger(__name__)
 
@@ -94,17 +95,15 @@ class SampleGrid(Callback):
         return data.num_classes if self.sampling.guidance.uses_labels else 0
 
     def _images(self, trainer: Trainer, module: Any) -> Tensor:
-        """All images uint8 (N, C, H, W) on the CPU; each process draws every world_size-th."""
-        data, world = data_of(trainer), trainer.world_size
-        share = range(trainer.global_rank, -(-self.num_images // world) * world, world)
+        """All images uint8 (N, C, H, W) on the CPU; each process draws its share."""
+        data = data_of(trainer)
         num_labels = self._num_labels(data)
-        labels = [i % num_labels for i in share] if num_labels else None
+        classes = range(num_labels) if num_labels else None
         shape = (data.image_channels, data.image_size, data.image_size)
-        batches = generate(self.sampling, module.denoiser, labels, share, shape, self.seed, self.batch_size)
-        images = torch.cat([to_uint8(batch) for batch, _ in batches])
-        if world > 1:
-            images = module.all_gather(images).transpose(0, 1).flatten(0, 1)
-        return images[: self.num_images].cpu()
+        batches = generate_together(
+            self.sampling, module.denoiser, classes, self.num_images, shape, self.seed, self.batch_size
+        )
+        return torch.cat([gather(to_uint8(images), count).cpu() for images, _, count, _ in batches])
 
 
 def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
