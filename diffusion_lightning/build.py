@@ -38,8 +38,12 @@ def build_denoiser(cfg: DictConfig) -> Denoiser:
 
 
 def build_extractor(cfg: DictConfig) -> nn.Module:
-    """The feature extractor, which never learns."""
-    extractor: nn.Module = instantiate(cfg.extractor)
+    """The feature extractor."""
+    return frozen(instantiate(cfg.extractor))
+
+
+def frozen(extractor: nn.Module) -> nn.Module:
+    """The extractor as one that never learns."""
     return extractor.eval().requires_grad_(False)
 
 

@@ -13,7 +13,7 @@ from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.metrics.comparison import Comparison, Metric
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
-from diffusion_lightning.metrics.reference import KEEP, reference_order, reference_statistics
+from diffusion_lightning.metrics.reference import KEEP, reference_order, split_statistics
 from diffusion_lightning.trained import Trained
 from diffusion_lightning.world import rank
 
@@ -42,10 +42,8 @@ class Data:
     test: ImageStatistics
 
     def floor(self, num_images: int | None = None) -> Images:
-        """Test images, as good as images can be: all of them, or so many."""
-        n = len(self.test_images)
-        if num_images is not None and num_images < min(n, KEEP):
-            n = num_images
+        """Test images, as good as images can be: all of them, or so many, up to those kept."""
+        n = num_images or len(self.test_images)
         first = reference_order(len(self.test_images))[:n]
         pixels = self.test_images[first[:SHOWN]][0]
         if n == len(self.test_images):
@@ -61,14 +59,7 @@ def load_data(module: ImageData, extractor: nn.Module) -> Data:
     """Read both splits, downloaded if need be; their statistics come from the cache, or go into it."""
     module.prepare_data()
     module.setup()
-    train, test = module.train_images, module.test_images
-    name = type(module).__name__
-    return Data(
-        train,
-        test,
-        reference_statistics(train, f"{name}-train", extractor),
-        reference_statistics(test, f"{name}-test", extractor),
-    )
+    return Data(module.train_images, module.test_images, *split_statistics(module, extractor))
 
 
 def look_at(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
@@ -78,7 +69,7 @@ def look_at(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
     with tqdm(total=total, desc="images", unit="image", disable=rank() > 0) as bar:
         for pixels, labels, count in parts:
             room = max(0, SHOWN - statistics.n)
-            shown.append(statistics.add(extractor, pixels, labels, count)[:room])
+            shown.append(statistics.add(extractor, pixels, labels, count)[:room].clone())
             bar.update(count)
     return Images(statistics, torch.cat(shown))
 
@@ -97,4 +88,5 @@ def compare(
 
     figures = {"samples": measure(images, trained=trained, pictures=out), "floor": measure(data.floor())}
     n = images.statistics.n
-    return figures | ({"floor_same_n": measure(data.floor(n))} if n < len(data.test_images) else {})
+    fewer = n < min(len(data.test_images), KEEP)
+    return figures | ({"floor_same_n": measure(data.floor(n))} if fewer else {})

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from diffusion_lightning.build import build_data, build_extractor
+from diffusion_lightning.build import build_data, build_extractor, frozen
 from diffusion_lightning.checkpoint import load_trusted
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.errors import UserError
@@ -78,7 +78,7 @@ def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
             "on which features? Add extractor=inception (the field's), or one that knows the data, such as "
             "extractor=mnist."
         )
-    return load_trusted(trained.run.extractor, tuple(cfg.trust)).eval().requires_grad_(False)
+    return frozen(load_trusted(trained.run.extractor, tuple(cfg.trust)))
 
 
 def drawn(trained: Trained, num_images: int) -> Iterator[Part]:

@@ -18,7 +18,7 @@ from diffusion_lightning.images import to_uint8
 from diffusion_lightning.metrics.frechet import frechet_distance
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
 from diffusion_lightning.metrics.kid import kernel_distance
-from diffusion_lightning.metrics.reference import KEEP, reference_statistics
+from diffusion_lightning.metrics.reference import KEEP, split_statistics
 from diffusion_lightning.samplers import Sampler
 from diffusion_lightning.world import any_process
 
@@ -79,12 +79,9 @@ class FID(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the statistics of the data from the cache, or compute them."""
-        data = data_of(trainer)
         self.extractor.to(pl_module.device)
         self.num_images = self.num_images or (1000 if pl_module.device.type == "cpu" else 10_000)
-        name = type(data).__name__
-        self.reference = reference_statistics(data.train_images, f"{name}-train", self.extractor)
-        test = reference_statistics(data.test_images, f"{name}-test", self.extractor)
+        self.reference, test = split_statistics(data_of(trainer), self.extractor)
         self.floor = frechet_distance(test, self.reference)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -116,12 +113,11 @@ class FID(Callback):
         data, n = data_of(trainer), self.num_images
         assert n is not None, "on_fit_start comes first"
         classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
-        shape = (data.image_channels, data.image_size, data.image_size)
         statistics, start = ImageStatistics(KEEP), time.perf_counter()
         bar = tqdm(total=n, desc="FID", unit="image", leave=False, disable=not trainer.is_global_zero)
         with averaged_weights(trainer, module), trainer.precision_plugin.forward_context(), bar:
             for images, labels, count, _ in generate_together(
-                self.sampling, module.denoiser, classes, n, shape, self.seed, self.batch_size
+                self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
             ):
                 statistics.add(self.extractor, to_uint8(images), labels, count)
                 bar.update(count)

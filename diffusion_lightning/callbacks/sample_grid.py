@@ -99,9 +99,8 @@ class SampleGrid(Callback):
         data = data_of(trainer)
         num_labels = self._num_labels(data)
         classes = range(num_labels) if num_labels else None
-        shape = (data.image_channels, data.image_size, data.image_size)
         batches = generate_together(
-            self.sampling, module.denoiser, classes, self.num_images, shape, self.seed, self.batch_size
+            self.sampling, module.denoiser, classes, self.num_images, data.shape, self.seed, self.batch_size
         )
         return torch.cat([gather(to_uint8(images), count).cpu() for images, _, count, _ in batches])
 

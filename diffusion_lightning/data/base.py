@@ -71,6 +71,11 @@ class ImageData(LightningDataModule, ABC):
         """The training or the test images."""
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        return self.image_channels, self.image_size, self.image_size
+
+    @property
     def train_images(self) -> ImageSet:
         """The training images, after `setup`."""
         return self._loaded(train=True)
@@ -94,11 +99,10 @@ class ImageData(LightningDataModule, ABC):
 
     def _check(self, images: ImageSet) -> None:
         shape = tuple(images[torch.tensor([0])][0].shape[1:])
-        wanted = (self.image_channels, self.image_size, self.image_size)
-        if shape != wanted:
+        if shape != self.shape:
             raise UserError(
                 f"the images are {shape} (C, H, W), but dataset.image_channels and "
-                f"dataset.image_size say {wanted}."
+                f"dataset.image_size say {self.shape}."
             )
         largest = int(images.labels.max())
         if self.num_classes and largest >= self.num_classes:

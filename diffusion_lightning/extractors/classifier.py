@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.fingerprint import file_sha256
+from diffusion_lightning.fingerprint import known_weights
 from diffusion_lightning.images import from_uint8
 
 SHIPPED = Path(__file__).with_name("weights")
@@ -51,15 +51,8 @@ class Classifier(nn.Module):
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        if not file.is_file():
-            raise UserError(f"no file {file}; extractor.weights is a safetensors file of a Classifier.")
-        if sha256 is not None and file_sha256(file) != sha256:
-            raise UserError(
-                f"{file} has the SHA-256 {file_sha256(file)}, but extractor.sha256 is {sha256}; if the "
-                "weights are new, write down theirs: figures of different extractors do not compare."
-            )
         try:
-            self.load_state_dict(load_file(file))
+            self.load_state_dict(load_file(known_weights(file, sha256)))
         except (RuntimeError, SafetensorError) as error:
             raise UserError(f"{file} does not fit the extractor ({error}).") from None
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.fingerprint import file_sha256
+from diffusion_lightning.fingerprint import known_weights
 from diffusion_lightning.metrics.prefetch import INCEPTION, fetch
 
 
@@ -31,7 +31,7 @@ class Inception(nn.Module):
         super().__init__()
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-        file = _given(Path(weights), sha256) if weights else fetch(INCEPTION)
+        file = known_weights(Path(weights), sha256) if weights else fetch(INCEPTION)
         _refuse_code(file)
         self.network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(file))
 
@@ -39,17 +39,6 @@ class Inception(nn.Module):
         """Features (B, 2048) and logits (B, 1008) of uint8 images (B, 1 or 3, H, W)."""
         features, logits = self.network(pixels.expand(-1, 3, -1, -1))
         return features, logits
-
-
-def _given(file: Path, sha256: str | None) -> Path:
-    if not file.is_file():
-        raise UserError(f"no file {file}; extractor.weights is a file of Inception's weights.")
-    if sha256 is not None and file_sha256(file) != sha256:
-        raise UserError(
-            f"{file} is not the published Inception: its SHA-256 is not {sha256}; for other weights, whose "
-            "figures do not compare, set extractor.sha256=null."
-        )
-    return file
 
 
 def _refuse_code(file: Path) -> None:

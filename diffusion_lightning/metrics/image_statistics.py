@@ -54,9 +54,10 @@ class ImageStatistics:
             "pixel_square": x.square().mean((2, 3)).sum(0),
         }
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
-        room = max(0, self.keep - self.n)
-        for name, part in (("features", features), ("logits", logits), ("labels", labels)):
-            self._kept[name].append(part[:room].cpu())
+        if (room := self.keep - self.n) > 0:
+            for name, part in (("features", features), ("logits", logits), ("labels", labels)):
+                # A view would hold on to the whole batch
+                self._kept[name].append(part[:room].cpu().clone())
         self.n += len(pixels)
         self._root = None
 

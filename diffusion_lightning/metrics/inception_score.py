@@ -1,6 +1,7 @@
 """Inception Score."""
 
 import logging
+import math
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ def inception_score(logits: Tensor) -> float:
     Source: Salimans et al. 2016 (Improved Techniques for Training GANs), section 4.
     """
     log_p = logits.double().log_softmax(1)
-    log_marginal = log_p.logsumexp(0) - torch.tensor(len(log_p)).log()
+    log_marginal = log_p.logsumexp(0) - math.log(len(log_p))
     return float((log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp())
 
 

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.extractors.extract import extractor_sha256
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
@@ -52,6 +53,15 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
         statistics.save(file)
         log.info("statistics of %d images: %s", statistics.n, file)
     return statistics
+
+
+def split_statistics(data: ImageData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
+    """Statistics of the training and of the test images of a data set, after its `setup`."""
+    name = type(data).__name__
+    return (
+        reference_statistics(data.train_images, f"{name}-train", extractor),
+        reference_statistics(data.test_images, f"{name}-test", extractor),
+    )
 
 
 def _read(file: Path) -> ImageStatistics | None:
