@@ -10,6 +10,7 @@ from omegaconf import DictConfig, open_dict
 from torch import nn
 
 from diffusion_lightning.callbacks import FID
+from diffusion_lightning.checkpoint_io import AtomicCheckpointIO
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling
@@ -87,4 +88,5 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
 def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:
     """Lightning's trainer with callbacks and loggers."""
     loggers = [instantiate(node) for node in cfg.logger.values() if node]
-    return instantiate(cfg.trainer, callbacks=build_callbacks(cfg), logger=loggers, **overrides)
+    parts = {"callbacks": build_callbacks(cfg), "logger": loggers, "plugins": [AtomicCheckpointIO()]}
+    return instantiate(cfg.trainer, **parts, **overrides)

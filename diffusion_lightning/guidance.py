@@ -84,9 +84,9 @@ class Guidance:
         """Whether sampling looks at the labels."""
         return self.scale != 0 or not self._everywhere
 
-    def drop_labels(self, y: Tensor, null: Tensor) -> Tensor:
-        """Training labels (B,), each replaced by the null label with probability p_uncond."""
-        return torch.where(torch.rand(y.shape, device=y.device) < self.p_uncond, null, y)
+    def drop_labels(self, y: Tensor, null: Tensor, u: Tensor) -> Tensor:
+        """Training labels (B,), the null label where u < p_uncond; u (B,) is uniform in [0, 1)."""
+        return torch.where(u < self.p_uncond, null, y)
 
     def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
         """Guided x0 (B, C, H, W): one batched forward of both branches, or of the one that counts."""

@@ -12,9 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from diffusion_lightning.data.base import data_of
 from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.metrics.loss_by_time import LossByTime
-from diffusion_lightning.noise import key
+from diffusion_lightning.noise import ImageNoise, key
 from diffusion_lightning.objectives import Objective
 
 Batch = tuple[Tensor, Tensor]
@@ -32,7 +33,7 @@ class DiffusionModule(LightningModule):
         guidance: which labels are dropped.
         optimizer: parameters → optimizer.
         warmup_images: images over which the learning rate rises linearly from 0.
-        seed: with epoch, batch and rank, the key of every training step's randomness.
+        seed: with epoch and batch, the key of every training step's randomness.
     """
 
     def __init__(
@@ -78,28 +79,34 @@ class DiffusionModule(LightningModule):
         return self.objective(output, target, alpha, sigma, parameterization)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Key all randomness of the step (times, noise, label and unit dropout)."""
-        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        """Key the step's times, noise and dropped labels: those of the whole batch of all processes."""
+        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss at random times t in {1/T, …, 1}, with random noise and dropped labels."""
         x0, y = batch
         T = self.denoiser.schedule.T
-        t = torch.randint(1, T + 1, (len(x0),)).double() / T
-        y = self.guidance.drop_labels(y, self.denoiser.null(y))
-        loss = self.loss(batch, t, torch.randn_like(x0), y)
+        n = len(x0) * self.trainer.world_size
+        # Image i of W processes' batches is one process's image i W + rank: both train on the same noise
+        mine = slice(self.global_rank, None, self.trainer.world_size)
+        t = torch.randint(1, T + 1, (n,))[mine].double() / T
+        eps = torch.randn(n, *x0.shape[1:], device=x0.device)[mine]
+        y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
+        # Units of the network are dropped by each process on its own
+        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        loss = self.loss(batch, t, eps, y)
         self.train_loss.update(loss.detach(), t)
         self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
         return loss.mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Loss on noise and evenly spread times that are the same at every validation."""
+        """Loss of every image at its own time, with its own noise: the same for any batch and world size."""
         x0, y = batch
-        rng = torch.Generator().manual_seed(key(batch_idx, self.global_rank))
-        eps = torch.randn(x0.shape, generator=rng).to(x0)
-        T = self.denoiser.schedule.T
-        u = (torch.arange(len(x0), dtype=torch.float64) + torch.rand((), generator=rng)) / len(x0)
-        t = (u * T).ceil().clamp(1, T) / T
+        world = self.trainer.world_size
+        first = batch_idx * data_of(self.trainer).batch_size * world + self.global_rank
+        images = range(first, first + len(x0) * world, world)
+        eps = ImageNoise(0, images, x0.shape[1:], x0.device)()
+        t = _evenly_spread(images, self.denoiser.schedule.T)
         if self.guidance.p_uncond == 1:
             y = self.denoiser.null(y)
         self.val_loss.update(self.loss(batch, t, eps, y), t)
@@ -120,6 +127,26 @@ class DiffusionModule(LightningModule):
             self.log(f"{stage}/loss_{name}", value)
         metric.reset()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a run that goes on from mid-epoch needs beside the weights."""
+        checkpoint["images_per_step"] = self.images_per_step
+        checkpoint["train_loss"] = self.train_loss.all_sums()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back.
+
+        Raises:
+            UserError: if the steps are of another number of images than they were.
+        """
+        before = checkpoint.get("images_per_step", self.images_per_step)
+        if before != self.images_per_step:
+            raise UserError(
+                f"the run took {before} images a step, and would now take {self.images_per_step}: set "
+                f"dataset.batch_size x trainer.devices x trainer.accumulate_grad_batches to {before} again."
+            )
+        if "train_loss" in checkpoint:
+            self.train_loss.set_sums(checkpoint["train_loss"][self.global_rank :: self.trainer.world_size])
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, whatever the batch and the world."""
         optimizer: Any = self.optimizer(self.denoiser.parameters())
@@ -135,3 +162,12 @@ class DiffusionModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def _evenly_spread(images: range, T: int) -> Tensor:
+    """A time in {1/T, …, 1} for each image number, (B,): any run of numbers covers all times evenly.
+
+    Image k is at the fractional part of k φ, φ the golden ratio (Kronecker's sequence).
+    """
+    u = torch.tensor(images, dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
+    return (u * T).floor().add(1).clamp(max=T) / T

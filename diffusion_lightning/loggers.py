@@ -1,7 +1,7 @@
 """The logs of a run: a CSV, and a W&B dashboard."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,56 @@ class _Writer(ExperimentWriter):
             with path.open(newline="") as file:
                 self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
 
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        rewrite_csv(Path(self.metrics_file_path), fieldnames)
 
-class MetricsCSV(CSVLogger):
+
+def rewrite_csv(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    keep: Callable[[dict[str, str]], bool] = lambda row: True,
+) -> None:
+    """Write the file again with other columns or fewer rows, whole or not at all.
+
+    A last line without its end, of a process that was killed while it wrote, is left out.
+    """
+    lines = path.read_text().splitlines(keepends=True)
+    reader = csv.DictReader(line for line in lines if line.endswith("\n"))
+    rows = [row for row in reader if keep(row)]
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=columns or reader.fieldnames or [])
+        writer.writeheader()
+        writer.writerows(rows)
+    unfinished.replace(path)
+
+
+def last_value(path: Path, name: str) -> float | None:
+    """The last value of a metric in a metrics.csv; None if it has none."""
+    with path.open(newline="") as file:
+        values = [row[name] for row in csv.DictReader(file) if row.get(name)]
+    return float(values[-1]) if values else None
+
+
+class _CountsImages:
+    """A logger whose rows say how many images were seen, so that batch and world sizes compare."""
+
+    _module: Any = None
+    """What counts the images; an evaluation has none."""
+
+    @rank_zero_only
+    def log_graph(self, model: Any, input_array: Tensor | None = None) -> None:
+        """Take the module that counts the images: Lightning hands it over here, before any metric."""
+        self._module = model
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log a row, with the images seen."""
+        seen = {"images_seen": self._module.images_seen} if self._module else {}
+        super().log_metrics({**metrics, **seen}, step)  # type: ignore[misc]
+
+
+class MetricsCSV(_CountsImages, CSVLogger):
     """Writes `<save_dir>/metrics.csv`, and appends to it when a run is resumed."""
 
     def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 100) -> None:
@@ -36,29 +84,27 @@ class MetricsCSV(CSVLogger):
             self._experiment = _Writer(log_dir=self.log_dir)
         return self._experiment
 
+    @rank_zero_only
+    def forget_from(self, step: int) -> None:
+        """Drop the rows of this step and later ones, which a resumed run will write again."""
+        path = Path(self.experiment.metrics_file_path)
+        if path.is_file():
+            rewrite_csv(path, keep=lambda row: int(row["step"]) < step)
 
-class WandbDashboard(WandbLogger):
-    """A W&B run with the images seen as the x-axis of every chart, so that batch sizes compare."""
 
-    _module: Any = None
-    """What counts the images; an evaluation has none."""
+class WandbDashboard(_CountsImages, WandbLogger):
+    """A W&B run with the images seen as the x-axis of every chart, so that batch sizes compare.
+
+    W&B drops rows whose own step does not rise; Lightning's step is a mere column.
+    """
 
     @rank_zero_only
     def log_graph(self, model: Any, input_array: Tensor | None = None) -> None:
-        """Take the module that counts the images: Lightning hands it over here, before any metric."""
-        self._module = model
+        """Take the module, and put the images seen under every chart."""
+        super().log_graph(model, input_array)
         run = self.experiment
         run.define_metric("images_seen")
         # Lightning has put "*" over trainer/global_step; the last definition holds.
         run.define_metric("*", step_metric="images_seen")
         for name in "val/loss", "fid", "kid":
             run.define_metric(name, step_metric="images_seen", summary="min")
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log metrics or media as a row of their own, with the images seen.
-
-        W&B drops rows whose own step does not rise; Lightning's step is a mere column.
-        """
-        seen = {"images_seen": self._module.images_seen} if self._module else {}
-        super().log_metrics({**metrics, **seen}, step)

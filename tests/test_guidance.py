@@ -103,7 +103,8 @@ def test_rescale_takes_the_contrast_of_each_image_back():
 def test_labels_are_dropped_as_often_as_asked(p):
     torch.manual_seed(0)
     y = torch.zeros(20_000, dtype=torch.long)
-    dropped = Guidance(p, 1.0 if p < 1 else 0.0).drop_labels(y, torch.full_like(y, 3)) == 3
+    guidance = Guidance(p, 1.0 if p < 1 else 0.0)
+    dropped = guidance.drop_labels(y, torch.full_like(y, 3), torch.rand(len(y))) == 3
     assert dropped.float().mean().item() == pytest.approx(p, abs=0.01)
 
 

@@ -42,6 +42,13 @@ class EMA(EMAWeightAveraging):
         # The base class fixes a constant decay; AveragedModel takes one averaging rule only.
         self._kwargs = {"multi_avg_fn": ramped_average(decay)}
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the raw weights for the last checkpoint, from which a longer run goes on."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the averaged weights in the module."""
+        super().on_train_end(trainer, pl_module)
+
     @contextmanager
     def swapped_in(self, module: LightningModule) -> Iterator[None]:
         """The module holds the averaged weights inside this context."""

@@ -84,6 +84,10 @@ class FID(Callback):
         self.reference, test = split_statistics(data_of(trainer), self.extractor)
         self.floor = frechet_distance(test, self.reference)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that goes on within an epoch never sees that epoch's start."""
+        self.on_train_epoch_start(trainer, pl_module)
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Until it is measured, FID is as bad as can be (finite, or early stopping would stop the run)."""
         for name in ("fid", "kid"):

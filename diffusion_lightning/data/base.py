@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet
+from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet, Loader
 from diffusion_lightning.errors import UserError, at_least
 from diffusion_lightning.images import from_uint8
 
@@ -39,7 +39,7 @@ class ImageData(LightningDataModule, ABC):
         num_workers: processes that load batches of a set on disk; one in memory needs none.
 
     Raises:
-        UserError: if batch_size < 1, or, in `setup`, if the images are not as described.
+        UserError: if a number is too small, or, in `setup`, if the images are not as described.
     """
 
     def __init__(
@@ -55,8 +55,16 @@ class ImageData(LightningDataModule, ABC):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
+        for name, count in {
+            "batch_size": batch_size,
+            "image_channels": image_channels,
+            "image_size": image_size,
+        }.items():
+            at_least(f"dataset.{name}", count)
+        for name, count in {"num_classes": num_classes, "seed": seed, "num_workers": num_workers}.items():
+            at_least(f"dataset.{name}", count, 0)
         self.data_dir = Path(data_dir)
-        self.batch_size = at_least("dataset.batch_size", batch_size)
+        self.batch_size = batch_size
         self.image_channels = image_channels
         self.image_size = image_size
         self.num_classes = num_classes
@@ -127,7 +135,7 @@ class ImageData(LightningDataModule, ABC):
         shuffle = train and not overfit
         batches = Batches(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
-        return DataLoader(
+        return Loader(
             Flipped(images),
             sampler=batches,
             batch_size=None,  # `batches` yields whole batches

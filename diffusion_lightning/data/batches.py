@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 from diffusion_lightning.fingerprint import tensors_sha256
 from diffusion_lightning.noise import key
@@ -51,10 +52,16 @@ class Batches(SequentialSampler):
         self.flip = flip
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch's order; Lightning calls this."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.go_to(epoch, 0)
+
+    def go_to(self, epoch: int, batch: int) -> None:
+        """Begin the epoch with this batch instead of its first."""
+        self.epoch, self.start = epoch, batch
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -63,7 +70,7 @@ class Batches(SequentialSampler):
         return max(1, whole if self.train or rest < self.world_size else whole + 1)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """The epoch's batches for this process."""
+        """The epoch's batches for this process, from `start` on."""
         rng = torch.Generator().manual_seed(key(self.seed, self.epoch))
         order, flips = torch.arange(self.num_images), torch.zeros(self.num_images, dtype=torch.bool)
         if self.train:
@@ -72,11 +79,32 @@ class Batches(SequentialSampler):
                 flips = torch.rand(self.num_images, generator=rng) < 0.5
         size, last = self.batch_size * self.world_size, len(self) - 1
         rank = self.rank % self.num_images
-        for i in range(last + 1):
+        for i in range(self.start, last + 1):
             to_the_end = i == last and not (self.train and self.num_images >= size)
             end = self.num_images if to_the_end else (i + 1) * size
             mine = slice(i * size + rank, end, self.world_size)
             yield order[mine], flips[mine]
+
+
+class Loader(DataLoader):
+    """A loader of `Batches` whose place in the epoch is part of Lightning's checkpoints."""
+
+    sampler: Batches
+    batch = 0
+    """The number of the batch that was handed out last."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """The epoch's batches, from where a checkpoint left off; workers start at the first one."""
+        for self.batch, images in enumerate(super().__iter__(), self.sampler.start):  # noqa: B020
+            yield images
+
+    def state_dict(self) -> dict[str, int]:
+        """The place: a checkpoint is written before the batch that was handed out last is trained on."""
+        return {"epoch": self.sampler.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go to the place."""
+        self.sampler.go_to(state["epoch"], state["batch"])
 
 
 class ImageSet(Dataset[Batch], ABC):

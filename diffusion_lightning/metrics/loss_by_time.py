@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from diffusion_lightning.world import gather, world_size
+
 
 class LossByTime(Metric):
     """Mean loss over t in (0, 1/4], (1/4, 1/2], (1/2, 3/4] and (3/4, 1], summed over all processes."""
@@ -27,3 +29,12 @@ class LossByTime(Metric):
     def compute(self) -> tuple[Tensor, Tensor]:
         """(means of the four quarters (4,), mean of all); nan for a quarter without images."""
         return self.sums / self.counts, self.sums.sum() / self.counts.sum()
+
+    def all_sums(self) -> Tensor:
+        """What every process has summed so far, (W, 2, 4)."""
+        return gather(torch.stack([self.sums, self.counts])[None], world_size())
+
+    def set_sums(self, parts: Tensor) -> None:
+        """Go on from the sums of some processes, (w, 2, 4)."""
+        self.sums, self.counts = parts.sum(0).to(self.sums)
+        self._update_count = 1

@@ -1,0 +1,111 @@
+"""Small trainings in this process, and what they leave behind, for the tests of resuming."""
+
+import csv
+from contextlib import contextmanager
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Callback
+from omegaconf import open_dict
+
+import train
+from diffusion_lightning import build
+from tests.test_configs import composed
+
+SMALL = [
+    *(
+        "network.width=8",
+        "trainer.max_epochs=3",
+        "trainer.limit_train_batches=6",
+        "trainer.limit_val_batches=2",
+    ),
+    *("sampler.steps=2", "callbacks.sample_grid.num_images=4", "trainer.log_every_n_steps=2"),
+    *("trainer.enable_progress_bar=false", "callbacks.progress_bar=null", "callbacks.last.every_n_steps=2"),
+]
+
+
+def train_in(folder, *options, callbacks=()):
+    """`train.py` in this process: the value that it returns."""
+    cfg = composed("train", *SMALL, f"paths.run_dir={folder}", *options)
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    with more_callbacks(callbacks):
+        return train.train(cfg)
+
+
+@contextmanager
+def more_callbacks(callbacks):
+    own = build.build_callbacks
+    build.build_callbacks = lambda cfg: [*own(cfg), *callbacks]
+    try:
+        yield
+    finally:
+        build.build_callbacks = own
+
+
+class Died(Exception):
+    pass
+
+
+class Watch(Callback):
+    """Calls `then` at the n-th of the hooks of a run; `seen` are their names."""
+
+    def __init__(self, n=0, then=lambda: None):
+        self.n, self.then, self.seen = n, then, []
+
+
+def _hook(name):
+    def hook(self, trainer, *_):
+        self.seen.append(f"{name} {trainer.global_step}")
+        if len(self.seen) == self.n:
+            self.then()
+
+    return hook
+
+
+for _name in (
+    *("on_train_start", "on_train_epoch_start", "on_train_batch_start", "on_before_optimizer_step"),
+    *("on_train_batch_end", "on_validation_start", "on_validation_batch_start", "on_validation_epoch_end"),
+    *("on_validation_end", "on_train_epoch_end", "on_train_end", "on_fit_end"),
+):
+    setattr(Watch, _name, _hook(_name))
+
+
+def left_behind(folder):
+    """All that a run leaves behind but for the time that it took."""
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoint["loops"]["fit_loop"].pop("epoch_loop.val_loop.batch_progress")  # of past validations
+    del checkpoint["hyper_parameters"]  # `resume` is among them
+    return {
+        "checkpoint": {k.replace(str(folder), ""): v for k, v in flat(checkpoint, str(folder)).items()},
+        "metrics": history(folder),
+        "checkpoints": sorted(path.name for path in (folder / "checkpoints").iterdir()),
+        "grids": {path.name: path.read_bytes() for path in (folder / "samples").iterdir()},
+    }
+
+
+def history(folder):
+    """The rows of metrics.csv without those columns that measure time."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+
+def flat(value, folder, name=""):
+    """A nest of containers as name → bytes, number or text, the last without the folder's name."""
+    if isinstance(value, torch.Tensor):
+        return {name: (value.dtype, tuple(value.shape), value.contiguous().numpy().tobytes())}
+    items = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    )
+    if items is None:
+        return {name: value.replace(folder, "") if isinstance(value, str) else value}
+    return {k: v for key, item in items for k, v in flat(item, folder, f"{name}.{key}").items()}
+
+
+def differences(one, other):
+    """What differs between two runs' `left_behind`."""
+    parts = [name for name in one if name != "checkpoint" and one[name] != other[name]]
+    a, b = one["checkpoint"], other["checkpoint"]
+    return parts + [name for name in a.keys() | b.keys() if a.get(name) != b.get(name)]
