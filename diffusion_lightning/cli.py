@@ -16,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.gpus import visible_gpus
+from diffusion_lightning.plugins import rename_plugins
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ def path_name(path: str | None) -> str:
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
 OmegaConf.register_new_resolver("path_name", path_name, replace=True)
 OmegaConf.register_new_resolver("samples_folder", samples_folder, replace=True)
+OmegaConf.register_new_resolver("num_gpus", lambda least: max(len(visible_gpus()), least), replace=True)
+rename_plugins()
 
 
 def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

@@ -1,9 +1,11 @@
 """Figures, by matplotlib, and the tables behind them."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 import torch
 from torch import Tensor
@@ -12,9 +14,18 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import to_uint8
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[str]]:
+    """A file that takes its name only when it is complete; several jobs may write it at once."""
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
+    with unfinished.open("w", newline="") as file:
+        yield file
+    unfinished.replace(path)
+
+
 def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows of equal keys as CSV."""
-    with path.open("w", newline="") as file:
+    with written_whole(path) as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -27,7 +38,8 @@ def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"
 
     body = "".join(line(row.values()) for row in rows)
-    path.write_text(line(rows[0]) + line(["---"] * len(rows[0])) + body)
+    with written_whole(path) as file:
+        file.write(line(rows[0]) + line(["---"] * len(rows[0])) + body)
 
 
 def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:

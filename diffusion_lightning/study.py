@@ -6,37 +6,44 @@ The sweeps of `train.py` and `evaluate.py` write it by themselves; the command d
 import csv
 import json
 import logging
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, open_dict
 
-from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown
-from diffusion_lightning.record import RECORD
+from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown, written_whole
+from diffusion_lightning.record import RECORD, overrides
 
 log = logging.getLogger(__name__)
 
 QUALITIES = "fid", "accuracy"
 """What is drawn against the guidance scale."""
 
+RESULT = "result.json"
+"""What a training of a sweep came to; one that is not finished has none."""
+
 Row = dict[str, Any]
 
 
 class SweepTable(Callback, ABC):
-    """Writes `study.csv` and `study.md` after every job, and at the end `study.png` and a table to W&B."""
+    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and all of it to W&B."""
+
+    name = "study"
 
     @abstractmethod
     def rows(self, folder: Path) -> list[Row]:
-        """One row a finished job: what was overridden, what came out, and from what."""
+        """One row a finished job, in order: what was overridden, what came out, and from what."""
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
-        """Draw `study.png`, if there is something to draw."""
+        """Draw `<name>.png`, if there is something to draw."""
         return None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -48,29 +55,42 @@ class SweepTable(Callback, ABC):
         """Draw, and hand table and picture to W&B."""
         folder = Path(config.hydra.sweep.dir)
         rows = self.write(folder)
-        picture = self.plot(rows, folder) if rows else None
-        print(f"study: {folder / 'study.md'}")
-        if rows and config.get("logger") and "wandb" in config.logger:
-            _to_wandb(config, folder, rows, picture)
+        if not rows:
+            return
+        picture = self.plot(rows, folder)
+        print(f"{self.name}: {folder / self.name}.md")
+        if config.get("logger") and "wandb" in config.logger:
+            self._to_wandb(config, folder, rows, picture)
 
     def write(self, folder: Path) -> list[Row]:
         """The table as it is now, written as CSV and Markdown."""
-        rows = _tidy(self.rows(folder))
+        rows = _filled(self.rows(folder))
         if rows:
-            write_csv(rows, folder / "study.csv")
-            write_markdown(rows, folder / "study.md")
+            write_csv(rows, folder / f"{self.name}.csv")
+            write_markdown(rows, folder / f"{self.name}.md")
         return rows
+
+    def _to_wandb(self, config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
+        with open_dict(config):
+            config.paths.run_dir = str(folder)
+        logger = instantiate(config.logger.wandb)
+        columns, data = list(rows[0]), [list(row.values()) for row in rows]
+        logger.log_table(f"{self.name}_table", columns=columns, data=data)
+        if picture:
+            logger.log_image(f"{self.name}_plots", [str(picture)])
+        logger.experiment.finish()
 
 
 class EvaluationStudy(SweepTable):
     """Of `evaluate.py -m`: FID against evaluations of the network, and against the guidance scale."""
 
     def rows(self, folder: Path) -> list[Row]:
-        """From every job's evaluation.json."""
-        return [
+        """From every job's evaluation.json, in the order of what was overridden."""
+        rows = [
             _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
             for file in folder.glob(f"*/{RECORD}")
         ]
+        return sorted(_filled(rows), key=_by_value)
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and FID and accuracy against w; a line for each setting of everything else."""
@@ -97,11 +117,31 @@ class EvaluationStudy(SweepTable):
 
 
 class TrainingTable(SweepTable):
-    """Of `train.py -m`: the last value of every metric."""
+    """Of `train.py -m`: the last value of every metric, the job of the smallest `optimized_metric` first."""
+
+    name = "sweep"
+
+    @rank_zero_only
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Write down what the job came to, if it is finished, and bring the table up to date."""
+        if config.hydra.mode.name == "MULTIRUN" and job_return.status == JobStatus.COMPLETED:
+            folder = Path(config.hydra.runtime.output_dir)
+            result = {
+                "optimized_metric": config.optimized_metric,
+                "overrides": overrides(),
+                "metrics": _last_values(folder / "metrics.csv"),
+            }
+            with written_whole(folder / RESULT) as file:
+                json.dump(result, file, indent=2)
+        super().on_job_end(config, job_return, **kwargs)
 
     def rows(self, folder: Path) -> list[Row]:
-        """From every job's metrics.csv and .hydra/overrides.yaml."""
-        return [_training(file) | {"folder": file.parent.name} for file in folder.glob("*/metrics.csv")]
+        """From every job's result.json, the best first."""
+        results = [(json.loads(file.read_text()), file.parent.name) for file in folder.glob(f"*/{RESULT}")]
+        return [
+            _training(result) | {"folder": name}
+            for result, name in sorted(results, key=lambda named: _score(named[0]))
+        ]
 
 
 def _evaluation(record: dict[str, Any]) -> Row:
@@ -122,26 +162,34 @@ def _evaluation(record: dict[str, Any]) -> Row:
     }
 
 
-def _training(file: Path) -> Row:
-    overrides = OmegaConf.load(file.parent / ".hydra" / "overrides.yaml")
+def _last_values(file: Path) -> Row:
     last: Row = {}
     with file.open(newline="") as opened:
         for row in csv.DictReader(opened):
             last |= {name: float(value) for name, value in row.items() if value}
-    return dict(str(entry).split("=", 1) for entry in overrides) | last
+    return last
 
 
-def _tidy(rows: list[Row]) -> list[Row]:
-    """All rows with the columns of all, sorted by what was overridden."""
+def _training(result: dict[str, Any]) -> Row:
+    name, metrics = result["optimized_metric"], result["metrics"]
+    return {name: metrics.get(name, "")} | result["overrides"] | metrics
+
+
+def _score(result: dict[str, Any]) -> tuple[bool, float]:
+    """The smaller the better; NaN and nothing at all are the worst."""
+    value = result["metrics"].get(result["optimized_metric"], math.nan)
+    return math.isnan(value), value
+
+
+def _filled(rows: list[Row]) -> list[Row]:
+    """All rows with the columns of all."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    full = [{name: row.get(name, "") for name in columns} for row in rows]
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
-    def order(row: Row) -> list[tuple[bool, float, str]]:
-        return [
-            (isinstance(x, str), 0.0 if isinstance(x, str) or x is None else x, str(x)) for x in row.values()
-        ]
 
-    return sorted(full, key=order)
+def _by_value(row: Row) -> list[tuple[bool, float, str]]:
+    """By the first column, then by the next; numbers before words."""
+    return [(isinstance(x, str), 0.0 if isinstance(x, str) or x is None else x, str(x)) for x in row.values()]
 
 
 def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
@@ -149,23 +197,13 @@ def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
     return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
 
 
-def _to_wandb(config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
-    with open_dict(config):
-        config.paths.run_dir = str(folder)
-    logger = instantiate(config.logger.wandb)
-    logger.log_table("study_table", columns=list(rows[0]), data=[list(row.values()) for row in rows])
-    if picture:
-        logger.log_image("study_plots", [str(picture)])
-    logger.experiment.finish()
-
-
 def main(folder: str) -> None:
     """Write the table and the plots of a sweep's folder again."""
-    study = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
+    study: SweepTable = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
     rows = study.write(Path(folder))
     if not rows:
         raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
-    print(study.plot(rows, Path(folder)) or Path(folder) / "study.md")
+    print(study.plot(rows, Path(folder)) or Path(folder) / f"{study.name}.md")
 
 
 if __name__ == "__main__":
