@@ -1,5 +1,7 @@
 """The one exception that is meant for the person at the keyboard, and the commonest checks."""
 
+import math
+
 
 class UserError(ValueError):
     """Bad input; its message says what was wrong, what is allowed and what to type instead.
@@ -8,10 +10,31 @@ class UserError(ValueError):
     """
 
 
-def at_least(name: str, value: object, least: int = 1) -> int:
-    """The value, if it is an integer and large enough; else a UserError that names it."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}.")
+def at_least(name: str, value: object, least: int = 1, most: float = math.inf) -> int:
+    """The value, if it is an integer, large enough and not too large; else a UserError that names it."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        limit = "" if most == math.inf else f" and at most {most}"
+        raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}{limit}.")
+    return value
+
+
+def check_counts(of: str, least: int = 1, **values: object) -> None:
+    """Refuse the first value that is not an integer of at least `least`; `of` is what they belong to."""
+    for name, value in values.items():
+        at_least(f"{of}.{name}", value, least)
+
+
+def positive(name: str, value: float, usual: object) -> float:
+    """The value, if it is a finite number above 0; else a UserError that names it and says what is usual."""
+    if not 0 < value < math.inf:
+        raise UserError(f"{name} is {value}; it must be positive and finite (usual: {usual}).")
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """The value, if it is between 0 and 1; else a UserError that names it."""
+    if not 0 <= value <= 1:
+        raise UserError(f"{name} is {value}; it must be between 0 and 1.")
     return value
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, at_least, positive
 from diffusion_lightning.schedules import Schedule
 
 
@@ -100,9 +100,7 @@ class Karras(Grid):
     lam_min = LAM_MIN
 
     def __init__(self, rho: float = 7.0) -> None:
-        if not rho > 0:
-            raise UserError(f"sampler.grid.rho is {rho}; it must be positive (the paper's is 7).")
-        self.rho = rho
+        self.rho = positive("sampler.grid.rho", rho, 7)
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """t(λ) with e^(-λ/ρ) linear in u."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import positive
 from diffusion_lightning.parameterizations import Parameterization
 
 
@@ -49,9 +49,7 @@ class MinSNR(Objective):
     """
 
     def __init__(self, gamma: float = 5.0) -> None:
-        if not gamma > 0:
-            raise UserError(f"objective.gamma is {gamma}; it must be positive (the paper's is 5).")
-        self.gamma = gamma
+        self.gamma = positive("objective.gamma", gamma, 5)
 
     def weight(self, alpha: Tensor, sigma: Tensor, p: Parameterization) -> Tensor:
         """min(SNR, γ) · (∂x0/∂output)²."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet, Loader
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.images import from_uint8
 
 
@@ -55,14 +55,8 @@ class ImageData(LightningDataModule, ABC):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        for name, count in {
-            "batch_size": batch_size,
-            "image_channels": image_channels,
-            "image_size": image_size,
-        }.items():
-            at_least(f"dataset.{name}", count)
-        for name, count in {"num_classes": num_classes, "seed": seed, "num_workers": num_workers}.items():
-            at_least(f"dataset.{name}", count, 0)
+        check_counts("dataset", batch_size=batch_size, image_channels=image_channels, image_size=image_size)
+        check_counts("dataset", least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         self.data_dir = Path(data_dir)
         self.batch_size = batch_size
         self.image_channels = image_channels

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, check_counts, share
 from diffusion_lightning.networks.blocks import (
     Attention,
     ConditionEmbedding,
@@ -58,10 +58,16 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        at_least("network.num_res_blocks", num_res_blocks)
-        at_least("network.num_heads", num_heads)
-        if at_least("network.width", width) % 2:
+        check_counts("network", image_channels=image_channels, width=width)
+        check_counts("network", num_res_blocks=num_res_blocks, num_heads=num_heads)
+        check_counts("network", least=0, num_classes=num_classes)
+        for mult in channel_mults:
+            check_counts("network", channel_mults=mult)
+        share("network.dropout", dropout)
+        if width % 2:
             raise UserError(f"network.width is {width}; it must be even.")
+        if not channel_mults:
+            raise UserError("network.channel_mults is empty; give a factor for each level, such as [1,2].")
         self.num_classes = num_classes
         self.image_shape = image_channels, image_size, image_size
         widths = [width * mult for mult in channel_mults]

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import positive
 from diffusion_lightning.noise import Noise
 from diffusion_lightning.samplers.predictor_corrector import Corrector
 from diffusion_lightning.sampling_model import SamplingModel
@@ -26,9 +26,7 @@ class Langevin(Corrector):
     """
 
     def __init__(self, r: float = 0.16) -> None:
-        if not r > 0:
-            raise UserError(f"sampler.corrector.r is {r}; it must be positive (the paper's is 0.16).")
-        self.r = r
+        self.r = positive("sampler.corrector.r", r, 0.16)
 
     def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
         """One step at time s; t plays no part."""

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import positive
 from diffusion_lightning.schedules.base import BetaSchedule
 
 
@@ -23,9 +23,7 @@ class Cosine(BetaSchedule):
 
     def __init__(self, T: int = 1000, s: float = 0.008) -> None:
         super().__init__(T)
-        if not s > 0:
-            raise UserError(f"schedule.s is {s}; it must be positive (the paper's is 0.008).")
-        self.s = s
+        self.s = positive("schedule.s", s, 0.008)
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, from the ratio of neighbouring f."""

@@ -1,0 +1,167 @@
+"""Are a config's values of the types that the constructors ask for? Known before anything is built."""
+
+import inspect
+import types
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.errors import UserError
+
+
+class Options(TypedDict):
+    """What stands at the top of `conf/*.yaml`, in no group."""
+
+    accelerator: str
+    batch_size: int
+    checkpoint: str | None
+    data_dir: str | None
+    device: str
+    devices: int
+    epochs: int
+    labels: int | Sequence[int] | None
+    learning_rate: float
+    num_images: int | None
+    optimized_metric: str
+    out: str | int
+    overwrite: bool
+    resume: bool
+    samples: str | None
+    seed: int
+    shift: float
+    trust: Sequence[str]
+    warmup_images: int
+    weights: str
+
+
+NAMES = {
+    type(None): ("null", "nulls"),
+    bool: ("true or false", "true or false"),
+    int: ("an integer", "integers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
+"""What one value of a plain type is called, and many."""
+
+LISTS = {list, tuple, Sequence, Iterable, Collection}
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Refuse what is of a wrong type, unknown or missing, anywhere in the config of a command line.
+
+    Raises:
+        UserError: for the first such value; it says where it stands and what is allowed there.
+    """
+    _check_all(OmegaConf.to_container(cfg, resolve=True), "", get_type_hints(Options), closed=False)
+
+
+def check_arguments(node: Any, name: str) -> None:
+    """Refuse what the constructors that a plain config names would not take; `name` is where it stands.
+
+    Raises:
+        UserError: for the first such value.
+    """
+    hints, closed = (
+        _arguments(node["_target_"]) if isinstance(node, dict) and "_target_" in node else ({}, False)
+    )
+    _check_all(node, name, hints, closed)
+
+
+def _check_all(node: Any, name: str, hints: dict[Any, Any], closed: bool) -> None:
+    items = dict(enumerate(node)) if isinstance(node, list) else node if isinstance(node, dict) else {}
+    for key, value in items.items():
+        where = f"{name}.{key}".lstrip(".")
+        if value == "???":
+            raise UserError(f"{where} is missing; add {where}=<value>.")
+        if closed and key not in hints and not str(key).startswith("_"):
+            known = ", ".join(hints) or "nothing"
+            raise UserError(f"{where} is unknown: {node['_target_']} takes {known}.")
+        hint = hints.get(key, object)
+        if not _fits(value, hint):
+            raise UserError(
+                f"{where} is {_shown(value)}; it must be {_described(hint)}.{_advice(where, value, hint)}"
+            )
+        check_arguments(value, where)
+
+
+def _arguments(target: str) -> tuple[dict[str, Any], bool]:
+    """Name → type of what a class or function takes, and whether that is all."""
+    try:
+        found = get_object(target)
+    except Exception:  # whatever an import raises; it is told when the object is built
+        return {}, False
+    hints: dict[str, Any] = {}
+    for function in _constructors(found) if isinstance(found, type) else [found]:
+        parameters = inspect.signature(function).parameters.values()
+        named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        annotated = _annotations(function)
+        hints = {name: annotated.get(name, object) for name in named if name != "self"} | hints
+        # What a constructor hands on by **others is its base class's
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            return hints, True
+    return hints, isinstance(found, type) and not _constructors(found)
+
+
+def _constructors(cls: type) -> list[Any]:
+    """Its own and its bases' __init__; object's says nothing."""
+    return [vars(c)["__init__"] for c in cls.__mro__[:-1] if "__init__" in vars(c)]
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except (NameError, TypeError):  # some of them only a type checker can read
+        return getattr(function, "__annotations__", {})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kind, inner = get_origin(hint) or hint, [one for one in get_args(hint) if one is not Ellipsis]
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is Literal:
+        return value in inner and not isinstance(value, bool)
+    if kind is float:
+        return _fits(value, int) or (isinstance(value, float) and value == value)
+    if kind in NAMES:
+        return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if kind in LISTS:
+        return isinstance(value, list) and all(any(_fits(v, one) for one in inner or [object]) for v in value)
+    # Of any other class it is an object, to be built from its own `_target_`
+    return isinstance(value, dict) or kind in (Any, object) or not isinstance(kind, type)
+
+
+def _described(hint: Any, many: bool = False) -> str:
+    kind, inner = get_origin(hint) or hint, [one for one in get_args(hint) if one is not Ellipsis]
+    if kind in (Union, types.UnionType):
+        return _any_of(inner, many)
+    if kind is Literal:
+        return " or ".join(map(str, inner))
+    if kind in NAMES:
+        return NAMES[kind][many]
+    if kind in LISTS:
+        return f"a list of {_any_of(inner, many=True)}" if inner else "a list"
+    return f"a {kind.__name__}"
+
+
+def _any_of(hints: list[Any], many: bool) -> str:
+    return " or ".join(dict.fromkeys(_described(hint, many) for hint in hints))
+
+
+def _shown(value: Any) -> str:
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value in (None, True, False) else repr(value)
+    )
+
+
+def _advice(name: str, value: Any, hint: Any) -> str:
+    if value is None or isinstance(value, list | dict):
+        return ""
+    if _fits([value], hint):
+        return f" Write {name}=[{value}]."
+    if _fits(str(value), hint):
+        return f" Quote it, {name}=\"'{value}'\"."
+    if isinstance(value, str) and _fits({}, hint) and not _fits(0, hint):
+        return f" Choose it by name with {name.replace('.', '/')}={value}."
+    return ""

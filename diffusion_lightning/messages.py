@@ -1,0 +1,104 @@
+"""Exceptions → the one line that helps the person at the keyboard; none for what is our own fault."""
+
+import sys
+import traceback
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import (
+    CompactHydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from diffusion_lightning.errors import UserError
+
+LIBRARIES = "hydra", "omegaconf", "lightning", "torch.optim"
+"""A value that one of them refuses comes from the command line."""
+
+
+def user_message(error: BaseException) -> str | None:
+    """The message for the user if the error, or what is wrapped in it, is about their input or machine."""
+    if isinstance(error, UserError):
+        # A loader's worker puts its traceback before the message
+        return str(error).rpartition(f"{UserError.__name__}: ")[2]
+    if isinstance(error, InstantiationException):
+        return _of_instantiation(error)
+    if isinstance(error, OmegaConfBaseException):
+        return _of_omegaconf(error)
+    if isinstance(error, CompactHydraException):
+        return _of_hydra(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}." if error.filename else _one_line(error)
+    if isinstance(error, MemoryError) or "allocate" in str(error):
+        return f"not enough memory ({_one_line(error)}); choose smaller batches, images or networks."
+    if type(error).__module__.startswith(("lightning.", "wandb.")):
+        return _one_line(error)
+    if isinstance(error, ValueError | TypeError) and _raised_in(error).startswith(LIBRARIES):
+        return _unknown_option() or _one_line(error)
+    return None
+
+
+def _of_instantiation(error: InstantiationException) -> str | None:
+    """Hydra's error around what a constructor raised."""
+    cause, where = error.__cause__, str(error).rpartition("full_key: ")[2]
+    if cause is None:
+        return _one_line(error)
+    if isinstance(cause, TypeError | ValueError | ImportError) and not isinstance(cause, UserError):
+        return f"{where}: {_one_line(cause)}"
+    return user_message(cause)
+
+
+def _of_omegaconf(error: OmegaConfBaseException) -> str:
+    """A value that is missing or not allowed, an interpolation that leads nowhere, or an unknown key."""
+    parent = error.parent_node
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(parent, DictConfig):
+        known = [key for key in map(str, parent or ()) if key != "hydra" and not key.startswith("_")]
+        new = f"what is new takes a plus, +{error.full_key}=<value>"
+        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}; {new}."
+    text = str(error).splitlines()[0]
+    return f"{error.full_key}: {text}." if error.full_key else f"{text}."
+
+
+def _of_hydra(error: CompactHydraException) -> str:
+    """A command line that is no config."""
+    if isinstance(error, MissingConfigException) and error.options:
+        return _choices(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} cannot be read as key=value; values with spaces, commas, brackets or the like "
+            "need quotes inside quotes: \"key='my value (1)'\"."
+        )
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        return _of_omegaconf(error.__cause__)
+    return _one_line(error)
+
+
+def _unknown_option() -> str | None:
+    """What the command line asks of a group that has no such option."""
+    if not GlobalHydra.instance().is_initialized():
+        return None
+    for argument in sys.argv[1:]:
+        group, _, value = argument.lstrip("+").partition("=")
+        options = group and GlobalHydra.instance().config_loader().get_group_options(group.partition("@")[0])
+        if options and not set(value.strip("[]").split(",")) <= set(options):
+            return _choices(group, value, options)
+    return None
+
+
+def _choices(group: str, name: str, options: Any) -> str:
+    return f"there is no {group}={name}; choose {group}= from {', '.join(options)}."
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module that raised the error."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals.get("__name__", "") if frames else ""
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).partition("Config search path:")[0].partition("See https://hydra.cc")[0]
+    return " ".join(text.split()) or type(error).__name__
