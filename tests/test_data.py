@@ -10,6 +10,7 @@ from PIL import Image
 from diffusion_lightning.data import CIFAR10, MNIST, Digits, FashionMNIST, ImageFolder
 from diffusion_lightning.data.base import TensorImages
 from diffusion_lightning.data.batches import Batches
+from diffusion_lightning.data.image_folder import decode
 from diffusion_lightning.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -134,15 +135,13 @@ def test_cifar10_reads_the_original_format(tmp_path, monkeypatch):
     folder.mkdir()
 
     def write(name, content):
-        (folder / name).write_bytes(pickle.dumps(content))
+        (folder / name).write_bytes(pickle.dumps(content, protocol=4))
         return [name, hashlib.md5((folder / name).read_bytes()).hexdigest()]
 
     pixels = RNG.integers(0, 256, (5, 3072), dtype=np.uint8)
     batch = {"data": pixels, "labels": [0, 1, 2, 3, 9]}
     monkeypatch.setattr(Torchvision, "train_list", [write("data_batch_1", batch)])
     monkeypatch.setattr(Torchvision, "test_list", [write("test_batch", batch)])
-    name, md5 = write("batches.meta", {"label_names": ["a"] * 10})
-    monkeypatch.setattr(Torchvision, "meta", {"filename": name, "key": "label_names", "md5": md5})
     data = CIFAR10(str(tmp_path), 5, 3, 32, 10)
     data.prepare_data()
     ((x, y),) = batches_of(data, train=False)
@@ -247,6 +246,142 @@ def test_orientation_and_hidden_files_are_respected(tmp_path):
         assert (x[0, :, :4] < 0).all() and (x[0, :, 4:] > 0).all() and y.tolist() == [0]
 
 
+GREYS = np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)
+WHITE, RED, GREEN = (255, 255, 255), (255, 0, 0), (0, 255, 0)
+
+
+def palette(transparency=None):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putpixel((1, 0), 1)
+    return image, {} if transparency is None else {"transparency": transparency}
+
+
+def half_hidden(mode, hidden, shown):
+    image = Image.new(mode, (2, 1), hidden)
+    image.putpixel((1, 0), shown)
+    return image, {}
+
+
+def animated():
+    first, second = (Image.new("RGB", (2, 1), colour) for colour in (GREEN, RED))
+    return first, {"save_all": True, "append_images": [second]}
+
+
+def one_bit():
+    image = Image.new("1", (2, 1))
+    image.putpixel((1, 0), 1)
+    return image, {}
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "pixels"),
+    [
+        ("palette.png", palette(), [RED, GREEN]),
+        ("palette.gif", palette(), [RED, GREEN]),
+        ("transparent palette.png", palette(0), [WHITE, GREEN]),
+        ("transparent colour.png", (Image.new("RGB", (2, 1), RED), {"transparency": RED}), [WHITE, WHITE]),
+        ("rgba.png", half_hidden("RGBA", (0, 0, 0, 0), (*RED, 255)), [WHITE, RED]),
+        ("half seen.png", half_hidden("RGBA", (0, 0, 0, 51), (*RED, 255)), [(204,) * 3, RED]),
+        ("rgba.webp", half_hidden("RGBA", (0, 0, 0, 0), (*RED, 255)), None),
+        ("la.png", half_hidden("LA", (0, 0), (9, 255)), [WHITE, (9,) * 3]),
+        ("1 bit.png", one_bit(), [(0,) * 3, WHITE]),
+        ("1 bit.bmp", one_bit(), [(0,) * 3, WHITE]),
+        ("cmyk.tiff", (Image.new("CMYK", (2, 1), (0, 255, 255, 0)), {}), [RED, RED]),
+        ("cmyk.jpg", (Image.new("CMYK", (2, 1), (0, 255, 255, 0)), {"quality": 100}), [RED, RED]),
+        ("animated.gif", animated(), [GREEN, GREEN]),
+        ("animated.png", animated(), [GREEN, GREEN]),
+        ("animated.webp", animated(), None),
+    ],
+)
+def test_any_kind_of_image_decodes_to_what_is_seen(name, written, pixels, tmp_path):
+    image, options = written
+    image.save(tmp_path / name, **options)
+    seen = np.asarray(decode(tmp_path / name, 3))
+    if pixels is None:  # lossy
+        pixels = [GREEN, GREEN] if name.startswith("animated") else [WHITE, RED]
+        np.testing.assert_allclose(seen[0], pixels, atol=90)
+    else:
+        np.testing.assert_array_equal(seen[0], pixels)
+    grey = np.asarray(decode(tmp_path / name, 1))
+    np.testing.assert_array_equal(grey, np.asarray(Image.fromarray(seen).convert("L")))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("kind", ["png", "tiff", "pgm"])
+def test_16_bits_become_8_instead_of_white(kind, dtype, tmp_path):
+    path = tmp_path / f"deep.{kind}"
+    deep = GREYS.astype(dtype) * 257
+    if kind == "pgm":
+        path.write_bytes(b"P5 8 8 65535\n" + deep.astype(">u2").tobytes())
+    elif (kind, dtype) == ("png", np.int32):
+        pytest.skip("no such PNG")
+    else:
+        Image.fromarray(deep).save(path)
+    for channels in (1, 3):
+        seen = np.asarray(decode(path, channels)).reshape(8, 8, -1)
+        np.testing.assert_array_equal(seen, np.repeat(GREYS[..., None], channels, 2))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (5000, 4000)])
+def test_tiny_thin_and_large_images_are_resized(size, tmp_path):
+    save(tmp_path / "é 1.png", (10, 20, 30), size)
+    ((x, _),) = batches_of(folder_data(tmp_path), train=True)
+    seen = ((x + 1) * 127.5).round()
+    assert seen.shape == (1, 3, 8, 8) and (seen == torch.tensor([10, 20, 30]).view(3, 1, 1)).all()
+
+
+def unreadable_images(folder):
+    save(folder / "good.png", RED, (60, 60))
+    good = (folder / "good.png").read_bytes()
+    Image.fromarray(RNG.integers(0, 256, (60, 60, 3), dtype=np.uint8)).save(folder / "good.jpg")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("hello")
+    (folder / "half.png").write_bytes(good[: len(good) // 2])
+    (folder / "half.jpg").write_bytes((folder / "good.jpg").read_bytes()[:900])
+    (folder / "link.png").symlink_to(folder / "absent.png")
+    Image.fromarray(np.full((2, 2), 0.5, np.float32)).save(folder / "float.tiff")
+    Image.fromarray(np.full((2, 2), 70_000, np.int32)).save(folder / "32 bit.tiff")
+    # A header that says 30,000 x 30,000
+    (folder / "bomb.png").write_bytes(good[:16] + struct.pack(">II", 30_000, 30_000) + good[24:])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["empty.png", "text.png", "half.png", "half.jpg", "link.png", "float.tiff", "32 bit.tiff", "bomb.png"],
+)
+def test_an_unreadable_image_is_one_line_that_names_it(name, tmp_path):
+    everything, alone = tmp_path / "everything", tmp_path / "alone"
+    everything.mkdir()
+    alone.mkdir()
+    unreadable_images(everything)
+    (everything / name).rename(alone / name)
+    (everything / "good.png").rename(alone / "good.png")
+    with pytest.raises(UserError, match=name) as error:
+        folder_data(alone).setup()
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
+    save(tmp_path / "cat.png" / "1.png", RED)
+    save(tmp_path / "dog" / "1.png", RED)
+    assert folder_data(tmp_path).class_names == ["cat.png", "dog"]
+
+
+def test_an_error_in_a_worker_is_one_line(tmp_path):
+    from diffusion_lightning.messages import user_message
+
+    for i in range(3):
+        save(tmp_path / f"{i}.png", RED)
+    (tmp_path / "2.png").write_bytes(b"")
+    data = folder_data(tmp_path, memory_limit=0, num_workers=1)
+    data.setup()
+    with pytest.raises(UserError) as error:
+        list(data.train_dataloader())
+    message = user_message(error.value)
+    assert message.startswith(str(tmp_path / "2.png")) and "\n" not in message
+
+
 def test_splits_with_different_classes(tmp_path):
     save(tmp_path / "train" / "cat" / "1.png", 0)
     with pytest.raises(UserError, match="no test/ or val/"):
@@ -278,3 +413,6 @@ def test_bad_facts():
     for batch_size in (0, 1.5, True, None):
         with pytest.raises(UserError, match="batch_size"):
             digits(batch_size=batch_size)
+    for name in ("num_classes", "num_workers", "seed"):
+        with pytest.raises(UserError, match=name):
+            digits(**{name: -1})

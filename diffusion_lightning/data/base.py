@@ -18,6 +18,8 @@ class TensorImages(ImageSet):
     """A set of images in memory: uint8 (N, C, H, W) and labels (N,)."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
+        if images.dtype != torch.uint8 or len(images) != len(labels):
+            raise UserError(f"{len(images)} images {images.dtype} and {len(labels)} labels are no data set.")
         self.images, self.labels = images, labels.long()
 
     def __getitem__(self, indices: Tensor) -> Batch:
@@ -100,6 +102,8 @@ class ImageData(LightningDataModule, ABC):
             self._sets = sets
 
     def _check(self, images: ImageSet) -> None:
+        if len(images) == 0:
+            raise UserError("the data set is empty.")
         shape = tuple(images[torch.tensor([0])][0].shape[1:])
         if shape != self.shape:
             raise UserError(

@@ -18,6 +18,7 @@ FAILURES = (
     AssertionError,
     EOFError,
     LookupError,
+    TypeError,
     ValueError,
     pickle.UnpicklingError,
     struct.error,
@@ -39,7 +40,8 @@ def downloading(name: str, files: str) -> Iterator[None]:
     except FAILURES as error:
         reason = shorten(str(error), 200) or type(error).__name__
         raise UserError(
-            f"could not download or read {name} ({reason}); put {files}, or set data_dir= to where they are."
+            f"could not download or read {name} ({reason}); put {files}, or set data_dir= to where they are "
+            "or may be put."
         ) from None
     finally:
         socket.setdefaulttimeout(before)

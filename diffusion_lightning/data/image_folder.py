@@ -1,9 +1,11 @@
 """Any folder of images."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,16 +24,47 @@ TEST_EVERY = 20
 def decode(path: Path, channels: int) -> "Image":
     """One image as it is in the file, in grey (1 channel) or RGB, turned upright.
 
+    16 bits become 8, what is transparent becomes white, and of an animation it is the first picture.
+
     Raises:
-        UserError: if the file cannot be decoded; it is named.
+        UserError: if the file cannot be decoded, or is absurdly large; it is named.
     """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as opened:
-            return ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+        with warnings.catch_warnings():
+            # What is large is welcome; what is absurdly large Pillow refuses
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                image = _opaque(_eight_bits(ImageOps.exif_transpose(opened)))
+            return image.convert("L" if channels == 1 else "RGB")
     except Exception as error:  # decoders raise whatever they stumble over in a damaged file
-        raise UserError(f"{path} cannot be read as an image ({error}); repair or remove it.") from None
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path} cannot be read as an image ({reason}); repair or remove it.") from None
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """The image with 8 bits a channel; Pillow's own conversion would turn all but black into white."""
+    from PIL import Image
+
+    if image.mode[0] not in "IF":
+        return image
+    levels = np.asarray(image)
+    if image.mode == "F" or not 0 <= levels.min() <= levels.max() < 2**16:
+        raise ValueError(
+            f"its pixels are {levels.dtype} from {levels.min()} to {levels.max()}; save it in 8 bits"
+        )
+    return Image.fromarray((levels / 257).round().astype(np.uint8))
+
+
+def _opaque(image: "Image") -> "Image":
+    """The image on white, if any of it is transparent: hidden colours are arbitrary."""
+    from PIL import Image
+
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def read_image(path: Path, channels: int, size: int) -> Tensor:
@@ -111,7 +144,7 @@ class ImageFolder(ImageData):
         image_channels: int,
         image_size: int,
         num_classes: int | None = None,
-        class_names: Sequence[str] | None = None,
+        class_names: Sequence[str | int] | None = None,
         memory_limit: float = 4e9,
         **others: Any,
     ) -> None:
@@ -120,7 +153,9 @@ class ImageFolder(ImageData):
         root = Path(data_dir)
         if not root.is_dir():
             raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
-        names = class_names or _classes(root / "train" if (root / "train").is_dir() else root)
+        names = [str(name) for name in class_names or ()] or _classes(
+            root / "train" if (root / "train").is_dir() else root
+        )
         if num_classes is not None and num_classes != len(names):
             raise UserError(
                 f"dataset.num_classes is {num_classes}, but {root} has {len(names)} classes; leave "
@@ -176,10 +211,9 @@ class ImageFolder(ImageData):
 
 
 def _images(folder: Path, deep: bool = False) -> list[Path]:
-    files = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(
-        f for f in files if f.suffix.lower() in EXTENSIONS and not f.name.startswith(".") and f.is_file()
-    )
+    """Its image files; a link that leads nowhere is one of them, to be complained of and not passed over."""
+    found = (f for f in (folder.rglob("*") if deep else folder.iterdir()) if f.suffix.lower() in EXTENSIONS)
+    return sorted(f for f in found if not f.name.startswith(".") and (f.is_file() or not f.exists()))
 
 
 def _classes(folder: Path) -> list[str]:
