@@ -1,22 +1,23 @@
-"""What both command lines share: readable errors, and names for sweep folders."""
+"""What all command lines share: errors in one line, checked configs, and names for folders."""
 
 import functools
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import hydra._internal.utils
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.arguments import check_config
 from diffusion_lightning.gpus import visible_gpus
+from diffusion_lightning.messages import user_message
 from diffusion_lightning.plugins import rename_plugins
 
 log = logging.getLogger(__name__)
@@ -50,21 +51,33 @@ OmegaConf.register_new_resolver("num_gpus", lambda least: max(len(visible_gpus()
 rename_plugins()
 
 
+def run_and_report(func: Callable[[], Any]) -> Any:
+    """What Hydra runs everything in, with one line where it would print a traceback of its own."""
+    try:
+        return func()
+    except Exception as error:
+        _end(error)
+
+
+# Errors of the command line itself come from here alone, before any task has begun.
+hydra._internal.utils.run_and_report = run_and_report
+
+
 def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
-    """Wrap a Hydra task: bad input becomes one readable message, and W&B's run is always closed."""
+    """Wrap a Hydra task: the config is checked, bad input is one line, and W&B's run is always closed."""
 
     @functools.wraps(function)
     def wrapped(cfg: DictConfig) -> Any:
         try:
+            check_config(cfg)
             return function(cfg)
         except Exception as error:
-            message = user_message(error)
-            if message is None:
-                raise
-            # In a sweep Hydra shows only the first failure, at the very end.
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            # Hydra prints more before it hands on a job's error; in a sweep other jobs have their turn first.
+            if HydraConfig.get().mode == RunMode.RUN:
+                _end(error)
+            if message := user_message(error):
                 log.error(message)
-            raise CompactHydraException(f"error: {message}") from None
+            raise
         finally:
             # An open run would swallow the next job of a sweep.
             if "wandb" in sys.modules:
@@ -73,17 +86,9 @@ def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     return wrapped
 
 
-def user_message(error: BaseException) -> str | None:
-    """The message for the user if the error, or what Hydra wrapped in it, is about their input."""
-    if isinstance(error, InstantiationException):
-        cause = error.__cause__
-        if isinstance(cause, UserError):
-            return str(cause)
-        from lightning.fabric.utilities.exceptions import MisconfigurationException
-
-        # A wrong or missing argument of a class, as Hydra words it.
-        bad = TypeError, ValueError, ImportError, MisconfigurationException
-        return str(error) if cause is None or isinstance(cause, bad) else None
-    if isinstance(error, UserError | OmegaConfBaseException):
-        return str(error)
-    return None
+def _end(error: Exception) -> NoReturn:
+    """End the program with one line; with the error itself if it is ours, or wanted in full."""
+    message = user_message(error)
+    if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        raise error
+    raise SystemExit(f"error: {message}") from None

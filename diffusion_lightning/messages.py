@@ -24,7 +24,7 @@ def user_message(error: BaseException) -> str | None:
     """The message for the user if the error, or what is wrapped in it, is about their input or machine."""
     if isinstance(error, UserError):
         # A loader's worker puts its traceback before the message
-        return str(error).rpartition(f"{UserError.__name__}: ")[2]
+        return str(error).rpartition("UserError: ")[2].strip()
     if isinstance(error, InstantiationException):
         return _of_instantiation(error)
     if isinstance(error, OmegaConfBaseException):
