@@ -47,8 +47,8 @@ def claim_gpu() -> IO[str] | None:
         return file
     if gpus:
         raise UserError(
-            f"every GPU ({', '.join(gpus)}) has a job already: {len(gpus)} at once, with other sweeps', are all; "
-            f"hydra/launcher=joblib hydra.launcher.n_jobs={len(gpus)} lets the rest wait."
+            f"every GPU ({', '.join(gpus)}) has a job of this or another sweep already; "
+            f"hydra/launcher=joblib hydra.launcher.n_jobs={len(gpus)} starts no more at once."
         )
     return None
 

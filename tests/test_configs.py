@@ -67,6 +67,8 @@ def test_the_network_follows_the_data_set(path):
 def test_experiments_say_what_their_names_say():
     for path in (CONF / "experiment").glob("*.yaml"):
         dataset, _, guidance = path.stem.partition("_")
+        if guidance == "search":
+            continue
         choices = composed("train", f"experiment={path.stem}").hydra.runtime.choices
         assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, dataset)
         assert choices.schedule == ("cosine" if dataset == "cifar10" else "linear")
