@@ -211,16 +211,6 @@ def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
     assert (here / "study" / "study.png").stat().st_size > 20_000
 
 
-def test_a_sweep_of_trainings_ends_in_one_table(here):
-    options = ["network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
-    succeed("train.py", "-m", *options, "schedule=linear,cosine", "hydra.sweep.dir=sweep", cwd=here)
-    with (here / "sweep" / "study.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [r["schedule"] for r in rows] == ["cosine", "linear"] and all(
-        float(r["val/loss"]) > 0 for r in rows
-    )
-
-
 def test_asked_again_it_is_done_and_asked_otherwise_refused(measure):
     first = measure(*SMALL, "metrics=[fid]")
     again = measure(*SMALL, "metrics=[fid]", "batch_size=7", "device=cpu")

@@ -176,6 +176,7 @@ def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
     assert table.read_text() == "slow, first half, second half"
 
 
+@pytest.mark.slow
 def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatch):
     """A job that fails is no row of the leaderboard."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
