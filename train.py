@@ -1,6 +1,7 @@
 """Train a diffusion model: `python train.py dataset=mnist schedule=cosine guidance=cfg`."""
 
 import logging
+import signal
 import uuid
 from pathlib import Path
 
@@ -39,7 +40,13 @@ def train(cfg: DictConfig) -> float | None:
     trainer = build_trainer(cfg)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
-    trainer.fit(module, data, ckpt_path=before.checkpoint if before else None, weights_only=True)
+    try:
+        trainer.fit(module, data, ckpt_path=before.checkpoint if before else None, weights_only=True)
+    except BaseException:
+        # The processes that this one has started would wait for it for ever
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)
+        raise
     log.info("run: %s", folder)
     value = trainer.callback_metrics.get(cfg.optimized_metric)
     return None if value is None else float(value)

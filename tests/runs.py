@@ -1,6 +1,9 @@
-"""Small trainings in this process, and what they leave behind, for the tests of resuming."""
+"""Small trainings in this process and in others, and what they leave behind."""
 
 import csv
+import multiprocessing
+import os
+import socket
 from contextlib import contextmanager
 
 import torch
@@ -32,6 +35,34 @@ def train_in(folder, *options, callbacks=()):
         del cfg["hydra"]
     with more_callbacks(callbacks):
         return train.train(cfg)
+
+
+# Processes that start with everything imported already
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.runs"])
+
+
+def start(function, *args, **kwargs):
+    process = PROCESSES.Process(target=function, args=args, kwargs=kwargs)
+    process.start()
+    return process
+
+
+def start_world(size, function, *args, **kwargs):
+    """As many processes that find each other as torchrun's do."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = {"MASTER_ADDR": "localhost", "MASTER_PORT": free.getsockname()[1]}
+    world = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "GROUP_RANK": 0, "TORCHELASTIC_RUN_ID": "test"}
+    return [
+        start(_as_one_of, address | world | {"RANK": rank, "LOCAL_RANK": rank}, function, *args, **kwargs)
+        for rank in range(size)
+    ]
+
+
+def _as_one_of(environment, function, *args, **kwargs):
+    os.environ.update({name: str(value) for name, value in environment.items()})
+    function(*args, **kwargs)
 
 
 @contextmanager

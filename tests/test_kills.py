@@ -1,6 +1,5 @@
 """Processes that are killed, that find no room, or that are told to stop."""
 
-import multiprocessing
 import random
 import signal
 import subprocess
@@ -12,14 +11,10 @@ import torch
 
 from diffusion_lightning.errors import UserError
 from tests.killers import KillWhileSaving
-from tests.runs import differences, left_behind, train_in
+from tests.runs import differences, left_behind, start, train_in
 
 LONG = "trainer.max_epochs=12"
 SECONDS = 2.5  # about as long as that trains
-
-# Processes that start with everything imported already
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.runs"])
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +24,9 @@ def uninterrupted(tmp_path_factory):
     return left_behind(folder)
 
 
-def start(folder, **options):
-    process = PROCESSES.Process(target=train_in, args=(folder, LONG), kwargs=options)
-    process.start()
-    return process
-
-
 def started(folder):
     """A process that has begun to train."""
-    process = start(folder)
+    process = start(train_in, folder, LONG)
     while not (folder / "checkpoints" / "last.ckpt").exists():
         assert process.is_alive(), "ended before its first checkpoint"
         time.sleep(0.01)
@@ -65,7 +54,7 @@ def test_a_signal_ends_the_process_with_its_exit_code(number, tmp_path):
 
 
 def test_a_kill_inside_the_write_costs_nothing(uninterrupted, tmp_path):
-    process = start(tmp_path / "run", callbacks=[KillWhileSaving(5)])
+    process = start(train_in, tmp_path / "run", LONG, callbacks=[KillWhileSaving(5)])
     process.join()
     assert process.exitcode == -signal.SIGKILL
     checkpoints = tmp_path / "run" / "checkpoints"
