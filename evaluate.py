@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from diffusion_lightning.cli import task
+from diffusion_lightning.cli import make_folder, task
 from diffusion_lightning.errors import UserError, at_least
 
 log = logging.getLogger("evaluate")
@@ -34,13 +34,13 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     metrics = instantiate(cfg.metrics)
     cfg.device = launch(cfg.device, cfg.devices)
     subject = load_subject(cfg)
+    make_folder(out)
     data = load_data(subject.module, subject.extractor)
     start = time.perf_counter()
     images = look_at(subject.parts, subject.total, subject.extractor)
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
-    out.mkdir(parents=True, exist_ok=True)
     record = {
         "overrides": overrides(),
         "num_images": subject.total,
@@ -64,7 +64,7 @@ def _check(cfg: DictConfig) -> None:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
     at_least("num_images", cfg.num_images, 2)
     at_least("batch_size", cfg.batch_size)
-    at_least("seed", cfg.seed, 0)
+    at_least("seed", cfg.seed, 0, 2**64 - 1)
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     if at_least("devices", cfg.devices) > 1 and sweeping:
         raise UserError("a sweep measures on one device: leave devices=1, or measure one by one.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.cli import task
+from diffusion_lightning.cli import make_folder, task
 from diffusion_lightning.errors import UserError, at_least
 
 if TYPE_CHECKING:
@@ -26,16 +26,13 @@ def sample(cfg: DictConfig) -> Path:
     if not cfg.checkpoint:
         raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
     at_least("batch_size", cfg.batch_size)
-    at_least("seed", cfg.seed, 0)
+    at_least("seed", cfg.seed, 0, 2**64 - 1)
     out = Path(str(cfg.out))
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
     trained = load_trained(cfg)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"out={out} cannot be a folder ({error.strerror}); choose another out=.") from None
+    make_folder(out)
     start = time.perf_counter()
     picture = run(trained, out)
     seconds = time.perf_counter() - start

@@ -1,8 +1,9 @@
 """Are a config's values of the types that the constructors ask for? Known before anything is built."""
 
 import inspect
+import math
 import types
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
@@ -40,10 +41,13 @@ NAMES = {
     type(None): ("null", "nulls"),
     bool: ("true or false", "true or false"),
     int: ("an integer", "integers"),
-    float: ("a number", "numbers"),
+    float: ("a finite number", "finite numbers"),
     str: ("text", "texts"),
 }
 """What one value of a plain type is called, and many."""
+
+OBJECTS = {"callbacks", "logger", "metrics"}
+"""Groups of any number of objects, by name."""
 
 LISTS = {list, tuple, Sequence, Iterable, Collection}
 
@@ -54,7 +58,15 @@ def check_config(cfg: DictConfig) -> None:
     Raises:
         UserError: for the first such value; it says where it stands and what is allowed there.
     """
-    _check_all(OmegaConf.to_container(cfg, resolve=True), "", get_type_hints(Options), closed=False)
+    cfg = cfg.copy()
+    if OmegaConf.select(cfg, "dataset.num_classes", default=0) is None:
+        cfg.dataset.num_classes = 0  # a folder is asked for its classes later; any number will do here
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    _check_all(plain, "", get_type_hints(Options), closed=False)
+    for group in OBJECTS & plain.keys():
+        for name, node in (plain[group] or {}).items():
+            if node and not _is_object(node):
+                raise UserError(f"{group}.{name} is {_shown(node)}; it must have a _target_, or be null.")
 
 
 def check_arguments(node: Any, name: str) -> None:
@@ -63,9 +75,7 @@ def check_arguments(node: Any, name: str) -> None:
     Raises:
         UserError: for the first such value.
     """
-    hints, closed = (
-        _arguments(node["_target_"]) if isinstance(node, dict) and "_target_" in node else ({}, False)
-    )
+    hints, closed = _arguments(node["_target_"]) if _is_object(node) else ({}, False)
     _check_all(node, name, hints, closed)
 
 
@@ -123,13 +133,21 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind is Literal:
         return value in inner and not isinstance(value, bool)
     if kind is float:
-        return _fits(value, int) or (isinstance(value, float) and value == value)
+        return _fits(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if kind is int and isinstance(value, int) and value.bit_length() > 63:
+        return False
     if kind in NAMES:
         return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if kind in LISTS:
         return isinstance(value, list) and all(any(_fits(v, one) for one in inner or [object]) for v in value)
+    if kind in (dict, Mapping):
+        return isinstance(value, dict)
     # Of any other class it is an object, to be built from its own `_target_`
-    return isinstance(value, dict) or kind in (Any, object) or not isinstance(kind, type)
+    return _is_object(value) or kind in (Any, object) or not isinstance(kind, type)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and "_target_" in value
 
 
 def _described(hint: Any, many: bool = False) -> str:
@@ -150,6 +168,8 @@ def _any_of(hints: list[Any], many: bool) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > 63:
+        return f"{value}, which is more than 64 bits hold"
     return (
         {None: "null", True: "true", False: "false"}[value] if value in (None, True, False) else repr(value)
     )
@@ -162,6 +182,6 @@ def _advice(name: str, value: Any, hint: Any) -> str:
         return f" Write {name}=[{value}]."
     if _fits(str(value), hint):
         return f" Quote it, {name}=\"'{value}'\"."
-    if isinstance(value, str) and _fits({}, hint) and not _fits(0, hint):
+    if isinstance(value, str) and _fits({"_target_": ""}, hint) and not _fits(0, hint):
         return f" Choose it by name with {name.replace('.', '/')}={value}."
     return ""

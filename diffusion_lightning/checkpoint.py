@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
-from diffusion_lightning.build import build_denoiser, instantiate
+from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.parameterizations import Parameterization
+from diffusion_lightning.schedules import Schedule
+from diffusion_lightning.trust import build_trusted
 
 WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
 """Where Lightning's weight averaging keeps the averaged and the raw weights."""
 
-_BUILT = ("network", "schedule", "parameterization")
+_BUILT = {"network": nn.Module, "schedule": Schedule, "parameterization": Parameterization}
+
+_SHAPE = "image_channels", "image_size", "num_classes"
+"""What network and data set have in common."""
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -51,15 +56,41 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # whatever a damaged file makes of the parsers
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} is truncated or damaged ({reason}).") from None
-    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
-        raise UserError(f"{file} is not a checkpoint of this project: it has no config.")
-    missing = {*_BUILT, "guidance", "dataset"} - set(checkpoint["hyper_parameters"])
-    if missing:
-        raise UserError(f"{file} is not a checkpoint of this project: no {sorted(missing)} in it.")
+    lacking = _lacking(checkpoint)
+    if lacking:
+        raise UserError(f"{file} is not a checkpoint of this project: {lacking}.")
     return checkpoint
+
+
+def _lacking(checkpoint: Any) -> str | None:
+    """What makes it no checkpoint of ours."""
+    if not isinstance(checkpoint, dict):
+        return f"it holds a {type(checkpoint).__name__}"
+    config = checkpoint.get("hyper_parameters")
+    if not isinstance(config, dict):
+        return "it has no config"
+    parts = *_BUILT, "guidance", "dataset"
+    if missing := [name for name in parts if not isinstance(config.get(name), dict)]:
+        return f"no {missing} in it"
+    if _interpolates(config):
+        return "its config is not resolved"
+    network, data = config["network"], config["dataset"]
+    if different := [name for name in _SHAPE if network.get(name, data.get(name)) != data.get(name)]:
+        return f"network and dataset differ in {different}"
+    for weights in checkpoint.get("state_dict"), checkpoint.get("current_model_state", {}):
+        if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+            return "it has no weights"
+    return None
+
+
+def _interpolates(node: Any) -> bool:
+    """Whether the config asks for other values: an environment variable may be a secret."""
+    if isinstance(node, dict | list | tuple):
+        return any(map(_interpolates, node.values() if isinstance(node, dict) else node))
+    return isinstance(node, str) and "${" in node
 
 
 def config_of(checkpoint: dict[str, Any]) -> DictConfig:
@@ -80,26 +111,34 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple
     """
     if weights not in WEIGHTS:
         raise UserError(f"weights={weights!r} is unknown; it must be {' or '.join(WEIGHTS)}.")
-    cfg = config_of(checkpoint)
-    for part in _BUILT:
-        _check_targets(checkpoint["hyper_parameters"][part], ("diffusion_lightning", *trust))
-    denoiser = build_denoiser(cfg)
+    config = checkpoint["hyper_parameters"]
+    parts: Any = [build_trusted(name, config[name], kind, trust) for name, kind in _BUILT.items()]
+    denoiser = Denoiser(*parts)
     # A run without EMA has one set of weights, under Lightning's own key.
     state = checkpoint.get(WEIGHTS[weights], checkpoint["state_dict"])
     prefix = "denoiser."
-    own = {name[len(prefix) :]: w for name, w in state.items() if name.startswith(prefix)}
+    own = {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
     _load(denoiser, own)
     return denoiser.eval()
 
 
-def load_trusted(node: DictConfig, trust: tuple[str, ...] = (), **changes: Any) -> Any:
-    """An object of the checkpoint's config, such as its data set, with some arguments changed.
+def load_data_set(data: DictConfig, data_dir: str | None = None, trust: tuple[str, ...] = ()) -> ImageData:
+    """The data set that was learned, ready to be loaded.
+
+    What is not there is downloaded into a folder that the user named, never into one that the file names.
+
+    Args:
+        data: the checkpoint's `dataset`.
+        data_dir: where the data lies, if not where it lay in training.
+        trust: as for `load_denoiser`.
 
     Raises:
-        UserError: if the config names foreign code.
+        UserError: if it cannot be had, or the config names foreign code.
     """
-    _check_targets(OmegaConf.to_container(node), ("diffusion_lightning", *trust))
-    return instantiate(node, **changes)
+    module = build_trusted("dataset", data, ImageData, trust, data_dir=data_dir or data.data_dir)
+    if data_dir:
+        module.prepare_data()
+    return module
 
 
 def load_test_images(
@@ -108,17 +147,13 @@ def load_test_images(
     """Test images as uint8 (B, C, H, W), and their labels (B,), of the data set that was learned.
 
     Args:
-        data: the checkpoint's `dataset`.
+        data, data_dir, trust: as for `load_data_set`.
         which: their numbers.
-        data_dir: where the data lies, if not where it lay in training.
-        trust: as for `load_denoiser`.
 
     Raises:
-        UserError: if there is no image of such a number, or the config names foreign code.
+        UserError: if there is no image of such a number, or the data cannot be had.
     """
-    module = load_trusted(data, trust, data_dir=data_dir or data.data_dir)
-    module.prepare_data()
-    images = module.load(train=False)
+    images = load_data_set(data, data_dir, trust).load(train=False)
     if not all(0 <= i < len(images) for i in which):
         raise UserError(f"test images {list(which)}: the numbers go from 0 to {len(images) - 1}.")
     return images[torch.tensor(which)]
@@ -130,24 +165,7 @@ def _load(denoiser: Denoiser, state: dict[str, Tensor]) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"the checkpoint's weights do not fit its own config: {first}") from None
-
-
-def _check_targets(node: Any, trusted: tuple[str, ...]) -> None:
-    """Refuse any `_target_` that is not a class defined in a trusted package."""
-    if isinstance(node, list | tuple):
-        for item in node:
-            _check_targets(item, trusted)
-    if not isinstance(node, dict):
-        return
-    for item in node.values():
-        _check_targets(item, trusted)
-    target = node.get("_target_")
-    if target is None:
-        return
-    # The name decides what is imported, the class what is built: os may be an attribute of a module.
-    package = str(target).partition(".")[0]
-    if package not in trusted or get_class(target).__module__.partition(".")[0] not in trusted:
+    if not all(weight.isfinite().all() for weight in denoiser.parameters()):
         raise UserError(
-            f"the checkpoint wants to build {target!r}, which is not part of {', '.join(trusted)}; "
-            f"if you trust it, add trust=[{package}]."
+            "the checkpoint's weights are not all finite: its training diverged; take an earlier one."
         )

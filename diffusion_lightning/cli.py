@@ -16,19 +16,23 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.arguments import check_config
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.gpus import visible_gpus
 from diffusion_lightning.messages import user_message
+from diffusion_lightning.places import check_places
 from diffusion_lightning.plugins import rename_plugins
+from diffusion_lightning.ranges import check_ranges
 
 log = logging.getLogger(__name__)
 
 
 def job_folder(overrides: str) -> str:
-    """A sweep job's overrides as one folder name: no slashes, at most 150 characters."""
-    name = overrides.replace("/", ".").replace(" ", "") or "defaults"
-    if len(name) <= 150:
-        return name
-    return f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    """A sweep job's overrides as one folder name: no slashes, at most 150 characters, and 255 bytes."""
+    name = "".join(c for c in overrides.replace("/", ".") if c.isprintable() and c != " ").strip(".")
+    if len(name) <= 150 and len(name.encode()) <= 255:
+        return name or "defaults"
+    start = name.encode()[:140].decode(errors="ignore")
+    return f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def samples_folder(kind: str) -> str:
@@ -41,7 +45,23 @@ def samples_folder(kind: str) -> str:
 
 def path_name(path: str | None) -> str:
     """The end of a path, folder and name, as one name."""
-    return "-".join(Path(path).with_suffix("").parts[-2:]).strip("/") if path else "none"
+    end = Path(path or "none")
+    end = end if end.name.strip(".") else end.resolve()
+    return "-".join(filter(None, (end.parent.name, end.stem)))
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder that `out=` names, if it is not there.
+
+    Raises:
+        UserError: if it cannot be made, or nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out={out} cannot be a folder ({error.strerror}); choose another out=.") from None
+    if not os.access(out, os.W_OK):
+        raise UserError(f"out={out} is not yours to write into; choose another out=.")
 
 
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
@@ -70,6 +90,8 @@ def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     def wrapped(cfg: DictConfig) -> Any:
         try:
             check_config(cfg)
+            check_ranges(cfg)
+            check_places(cfg)
             return function(cfg)
         except Exception as error:
             # Hydra prints more before it hands on a job's error; in a sweep other jobs have their turn first.

@@ -56,8 +56,7 @@ class Data:
 
 
 def load_data(module: ImageData, extractor: nn.Module) -> Data:
-    """Read both splits, downloaded if need be; their statistics come from the cache, or go into it."""
-    module.prepare_data()
+    """Read both splits; their statistics come from the cache, or go into it."""
     module.setup()
     return Data(module.train_images, module.test_images, *split_statistics(module, extractor))
 

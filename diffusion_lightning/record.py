@@ -70,8 +70,11 @@ def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     """
     if not (out / RECORD).exists():
         return None
-    record = json.loads((out / RECORD).read_text())
-    if record["asked"] != asked:
+    try:
+        record = json.loads((out / RECORD).read_text())
+    except ValueError:
+        raise UserError(f"{out / RECORD} is damaged: add overwrite=true, or choose another out=.") from None
+    if not isinstance(record, dict) or record.get("asked") != asked:
         raise UserError(f"{out} holds another evaluation: add overwrite=true, or choose another out=.")
     return record
 

@@ -1,6 +1,5 @@
 """Whose images are measured: a model's, or those in a file; and the data that they are measured against."""
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from diffusion_lightning.build import build_data, build_extractor, frozen
-from diffusion_lightning.checkpoint import load_trusted
+from diffusion_lightning.checkpoint import load_data_set
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation import Part
 from diffusion_lightning.generate import generate_together
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.trained import Trained, device_of, load_trained
+from diffusion_lightning.trust import build_trusted
 from diffusion_lightning.world import share, world_size
 
 
@@ -63,11 +63,12 @@ def load_subject(cfg: DictConfig) -> Subject:
 def _module(cfg: DictConfig, trained: Trained | None) -> ImageData:
     if cfg.dataset:
         cfg.dataset.data_dir = cfg.data_dir or "data/"
-        return build_data(cfg)  # type: ignore[return-value]
+        module = build_data(cfg)
+        module.prepare_data()
+        return module  # type: ignore[return-value]
     if trained is None:
         raise UserError("which data set are the samples like? Add dataset=<name>, such as dataset=mnist.")
-    data_dir = cfg.data_dir or trained.data.data_dir
-    return load_trusted(trained.data, tuple(cfg.trust), data_dir=data_dir)
+    return load_data_set(trained.data, cfg.data_dir, tuple(cfg.trust))
 
 
 def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
@@ -78,7 +79,7 @@ def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
             "on which features? Add extractor=inception (the field's), or one that knows the data, such as "
             "extractor=mnist."
         )
-    return frozen(load_trusted(trained.run.extractor, tuple(cfg.trust)))
+    return frozen(build_trusted("extractor", trained.run.extractor, nn.Module, tuple(cfg.trust)))
 
 
 def drawn(trained: Trained, num_images: int) -> Iterator[Part]:
@@ -117,7 +118,7 @@ def read_samples(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             pixels, labels = arrays["arr_0"], arrays.get("arr_1")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever a damaged file makes of the parser
         raise UserError(
             f"samples={file} cannot be read ({error}); it must be an .npz file with arr_0, uint8 "
             "(N, H, W, C), and without pickled objects."
@@ -135,5 +136,10 @@ def read_samples(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "iu":
         raise UserError(
             f"samples={file} holds labels {labels.dtype} {labels.shape}; they must be integers (N,)."
+        )
+    if not 0 <= labels.min() <= labels.max() <= like.num_classes:
+        raise UserError(
+            f"samples={file} holds labels from {labels.min()} to {labels.max()}; they must be from 0 to "
+            f"{like.num_classes}, which stands for none."
         )
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).long()

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from diffusion_lightning.arguments import check_arguments
 from diffusion_lightning.build import build_sampling
 from diffusion_lightning.checkpoint import config_of, load_denoiser, load_test_images, read_checkpoint
 from diffusion_lightning.denoiser import Denoiser
@@ -175,6 +176,7 @@ def load_trained(cfg: DictConfig) -> Trained:
     asked = {name: value for name, value in cfg.guidance.items() if value is not None}
     target = {"_target_": "diffusion_lightning.guidance.Guidance"}
     merged.guidance = {**run.guidance, **asked, **target}
+    check_arguments(OmegaConf.to_container(merged.guidance), "guidance")
     sampling = build_sampling(merged)
     trust = tuple(cfg.trust)
     denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(device_of(cfg.device))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.fingerprint import known_weights
 from diffusion_lightning.images import from_uint8
 
@@ -36,6 +36,9 @@ class Classifier(nn.Module):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
+        check_counts("extractor", image_channels=image_channels, num_classes=num_classes, widths=len(widths))
+        for width in widths:
+            check_counts("extractor", widths=width)
         ins = [image_channels, *widths[:-1]]
         self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))
         self.head = nn.Linear(widths[-1], num_classes)

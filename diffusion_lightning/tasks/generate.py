@@ -1,6 +1,7 @@
 """Images as the model draws them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ class Generate(Task):
         labels: as asked for; None is all classes.
     """
 
-    def __init__(self, num_images: int | None = None, labels: object = None) -> None:
+    def __init__(self, num_images: int | None = None, labels: int | Sequence[int] | None = None) -> None:
         count = len(labels) if isinstance(labels, list) and labels else 1 if isinstance(labels, int) else 100
         self.num_images = count if num_images is None else at_least("num_images", num_images)
 

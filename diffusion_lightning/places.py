@@ -1,0 +1,38 @@
+"""What callbacks and loggers write stays inside the run's folder."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.errors import UserError
+
+FOLDERS = "folder", "dirpath", "save_dir", "default_root_dir"
+"""Arguments that are a folder."""
+
+NAMES = "filename", "name", "version"
+"""Arguments that are part of a file's name, or of a folder's."""
+
+
+def check_places(cfg: DictConfig) -> None:
+    """Refuse folders and names that lead out of `paths.run_dir`; that folder itself is the user's to choose.
+
+    Raises:
+        UserError: for the first such path.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    groups = {name: plain.get(name) or {} for name in ("callbacks", "logger")}
+    nodes = {f"{group}.{name}": node for group, parts in groups.items() for name, node in parts.items()}
+    for where, node in {"trainer": plain.get("trainer"), **nodes}.items():
+        for key in (FOLDERS + NAMES) if isinstance(node, dict) else ():
+            if isinstance(path := node.get(key), str):
+                _check(f"{where}.{key}", path, Path(plain["paths"]["run_dir"]), of_run=key in NAMES)
+
+
+def _check(name: str, path: str, run_dir: Path, of_run: bool) -> None:
+    place = run_dir / path if of_run else Path(path)
+    if not place.resolve().is_relative_to(run_dir.resolve()):
+        raise UserError(
+            f"{name} is {path}, which leads out of the run's folder {run_dir}; hydra.run.dir=<folder> moves "
+            "the whole run."
+        )
