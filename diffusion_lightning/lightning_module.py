@@ -52,6 +52,8 @@ class DiffusionModule(LightningModule):
         self.optimizer = optimizer
         self.warmup_images = warmup_images
         self.seed = seed
+        self.latest_loss: tuple[Tensor, Tensor] | None = None
+        """Times (B,) and losses (B,) of the latest training batch."""
         self.train_loss = LossByTime()
         self.val_loss = LossByTime()
 
@@ -95,6 +97,7 @@ class DiffusionModule(LightningModule):
         # Units of the network are dropped by each process on its own
         torch.manual_seed(key(self.seed, self.current_epoch, batch_idx, self.global_rank))
         loss = self.loss(batch, t, eps, y)
+        self.latest_loss = t, loss.detach()
         self.train_loss.update(loss.detach(), t)
         self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
         return loss.mean()

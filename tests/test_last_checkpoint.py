@@ -103,13 +103,18 @@ def test_it_is_written_when_it_is_old(tmp_path):
     assert watch.seen[-1] == "on_train_batch_start 4" and checkpoint["global_step"] == 3
 
 
+def but_for_samples(different):
+    """What differs beside the grids and what was measured of them."""
+    return [name for name in different if name not in ("grids", "metrics") and "SampleGrid" not in name]
+
+
 def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(uninterrupted, tmp_path):
     value = train_in(tmp_path / "run", "trainer.max_epochs=2")
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
     assert train_in(tmp_path / "run", "trainer.max_epochs=2", "resume=true") == value
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == files
     train_in(tmp_path / "run", "resume=true")
-    assert [d for d in differences(uninterrupted[1], left_behind(tmp_path / "run")) if d != "grids"] == []
+    assert but_for_samples(differences(uninterrupted[1], left_behind(tmp_path / "run"))) == []
 
 
 @pytest.mark.parametrize(
@@ -136,4 +141,4 @@ def test_samples_may_be_drawn_otherwise_in_a_resumed_run(uninterrupted, tmp_path
         train_in(tmp_path / "run", callbacks=[Watch(40, die)])
     train_in(tmp_path / "run", "resume=true", "sampler=heun", "clamp=none", "dataset.num_workers=1")
     different = differences(uninterrupted[1], left_behind(tmp_path / "run"))
-    assert different == ["grids"]
+    assert "grids" in different and but_for_samples(different) == []

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from diffusion_lightning.callbacks.colour_watch import ColourWatch
 from diffusion_lightning.callbacks.ema import averaged_weights
 from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.errors import at_least
@@ -22,7 +23,8 @@ class SampleGrid(Callback):
     """Draws a grid of samples with the averaged weights, from the same noise each time.
 
     Labelled models show one class per column. All processes draw their share; the first writes
-    `<folder>/step_<global step>.png` and hands the grid to the loggers that take images.
+    `<folder>/step_<global step>.png`, hands the grid to the loggers that take images, and logs how far its
+    colours are from the data's (`samples/drift`, `samples/saturated`: see `ColourWatch`).
 
     Args:
         sampling: the run's sampler, guidance and clamp.
@@ -59,6 +61,7 @@ class SampleGrid(Callback):
         self.batch_size = batch_size
         self.seed = seed
         self._last_step = -1
+        self._watch = ColourWatch()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Draw on the step schedule."""
@@ -75,6 +78,14 @@ class SampleGrid(Callback):
         if self.every_n_epochs or self.every_n_steps:
             self.draw(trainer, pl_module)
 
+    def state_dict(self) -> dict[str, Any]:
+        """How near the colours have been to the data's."""
+        return {"best": self._watch.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compare with the grids of the run before it was stopped, too."""
+        self._watch.best = state_dict["best"]
+
     def draw(self, trainer: Trainer, module: Any) -> None:
         """Draw the grid for the present step, once."""
         if self._last_step == trainer.global_step:
@@ -87,8 +98,10 @@ class SampleGrid(Callback):
         path = self.folder / f"step_{trainer.global_step:07d}.png"
         data = data_of(trainer)
         grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
+        colours = self._watch(images, data.train_images)
         for logger in trainer.loggers:
             log_image(logger, "samples", grid, trainer.global_step)
+            logger.log_metrics(colours, trainer.global_step - 1)  # of the last step, as all of Lightning's
         log.info("samples: %s", path)
 
     def _num_labels(self, data: ImageData) -> int:

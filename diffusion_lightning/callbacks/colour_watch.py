@@ -1,0 +1,50 @@
+"""Do the samples' colours leave those of the data?"""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.data.batches import ImageSet
+
+log = logging.getLogger(__name__)
+
+NUM_IMAGES = 256
+"""Of the data, which stand for all of it."""
+
+
+class ColourWatch:
+    """Compares every grid of samples with the data, and warns when it is worse than grids before it.
+
+    drift is the largest distance of a channel's mean from the data's, in standard deviations of the data's
+    channel; saturated is by how much more of the samples than of the data is 0 or 255. Both are large while
+    a model is young and fall as it learns; a rise is the colour tint, the black or the overexposed images
+    that guided or badly clamped models end in, long before the loss says anything.
+    """
+
+    def __init__(self) -> None:
+        self.best = {"drift": float("inf"), "saturated": float("inf")}
+
+    def __call__(self, samples: Tensor, data: ImageSet) -> dict[str, float]:
+        """Drift and saturation of uint8 samples (N, C, H, W)."""
+        every = max(1, len(data) // NUM_IMAGES)
+        pixels, _ = data[torch.arange(0, len(data), every)[:NUM_IMAGES]]
+        mean, spread, saturated = _colours(pixels)
+        samples_mean, _, samples_saturated = _colours(samples)
+        drift = ((samples_mean - mean).abs() / spread.clamp(min=1)).max()
+        found = {"drift": float(drift), "saturated": max(0.0, float(samples_saturated - saturated))}
+        for name, value in found.items():
+            if value > max(0.25, 2 * self.best[name]) and self.best[name] < 0.25:
+                log.warning(
+                    "the samples' colours leave the data's: %s is %.2g, and was %.2g; the best checkpoint is "
+                    "older: try a smaller guidance.scale, clamp=static, or a lower optimizer.lr",
+                    *(name, value, self.best[name]),
+                )
+            self.best[name] = min(value, self.best[name])
+        return {f"samples/{name}": value for name, value in found.items()}
+
+
+def _colours(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (C,) and standard deviation (C,) of uint8 images (N, C, H, W), and the share that is 0 or 255."""
+    x = pixels.double()
+    return x.mean((0, 2, 3)), x.std((0, 2, 3)), ((pixels == 0) | (pixels == 255)).double().mean()
