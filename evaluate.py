@@ -19,7 +19,7 @@ log = logging.getLogger("evaluate")
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Measure as configured and return the record that evaluation.json holds; {} but in process 0."""
     from diffusion_lightning.build import instantiate
-    from diffusion_lightning.evaluation import compare, load_data, look_at
+    from diffusion_lightning.evaluation import floors, load_data, look_at, measure
     from diffusion_lightning.record import already_done, asked_for, overrides, provenance
     from diffusion_lightning.report import log_report, save_report
     from diffusion_lightning.subject import load_subject
@@ -36,6 +36,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     subject = load_subject(cfg)
     make_folder(out)
     data = load_data(subject.module, subject.extractor)
+    # What the data do not allow is known before anything is drawn
+    floor = floors(metrics, data, subject.total)
     start = time.perf_counter()
     images = look_at(subject.parts, subject.total, subject.extractor)
     seconds = time.perf_counter() - start
@@ -46,7 +48,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "num_images": subject.total,
         "nfe": subject.nfe,
         "seconds": round(seconds, 3),
-        **compare(metrics, images, data, subject.trained, out),
+        "samples": measure(metrics, images, data, trained=subject.trained, pictures=out),
+        **floor,
         "asked": asked,
         "provenance": provenance(subject.extractor, data),
     }

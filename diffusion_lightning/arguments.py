@@ -4,38 +4,37 @@ import inspect
 import math
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.errors import UserError
 
-
-class Options(TypedDict):
-    """What stands at the top of `conf/*.yaml`, in no group."""
-
-    accelerator: str
-    batch_size: int
-    checkpoint: str | None
-    data_dir: str | None
-    device: str
-    devices: int
-    epochs: int
-    labels: int | Sequence[int] | None
-    learning_rate: float
-    num_images: int | None
-    optimized_metric: str
-    out: str | int
-    overwrite: bool
-    resume: bool
-    samples: str | None
-    seed: int
-    shift: float
-    trust: Sequence[str]
-    warmup_images: int
-    weights: str
-
+OPTIONS: dict[str, Any] = {
+    "accelerator": str,
+    "batch_size": int,
+    "checkpoint": str | None,
+    "data_dir": str | None,
+    "device": str,
+    "devices": int,
+    "epochs": int,
+    "labels": int | Sequence[int] | None,
+    "learning_rate": float,
+    "num_images": int | None,
+    "optimized_metric": str,
+    "out": str | int,
+    "overwrite": bool,
+    "paths.run_dir": str,
+    "resume": bool,
+    "samples": str | None,
+    "seed": int,
+    "shift": float,
+    "trust": Sequence[str],
+    "warmup_images": int,
+    "weights": str,
+}
+"""What no constructor takes: the values at the top of `conf/*.yaml`."""
 
 NAMES = {
     type(None): ("null", "nulls"),
@@ -46,9 +45,6 @@ NAMES = {
 }
 """What one value of a plain type is called, and many."""
 
-OBJECTS = {"callbacks", "logger", "metrics"}
-"""Groups of any number of objects, by name."""
-
 LISTS = {list, tuple, Sequence, Iterable, Collection}
 
 
@@ -58,42 +54,45 @@ def check_config(cfg: DictConfig) -> None:
     Raises:
         UserError: for the first such value; it says where it stands and what is allowed there.
     """
-    cfg = cfg.copy()
-    if OmegaConf.select(cfg, "dataset.num_classes", default=0) is None:
-        cfg.dataset.num_classes = 0  # a folder is asked for its classes later; any number will do here
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    _check_all(plain, "", get_type_hints(Options), closed=False)
-    for group in OBJECTS & plain.keys():
-        for name, node in (plain[group] or {}).items():
+    check_arguments(plain, "", OmegaConf.to_container(cfg))
+    # Other command lines have parts of the recipe of training, which are nothing to build
+    for group in ("callbacks", "logger", "metrics") if _is_object(plain.get("trainer")) else ("metrics",):
+        for name, node in (plain.get(group) or {}).items():
             if node and not _is_object(node):
                 raise UserError(f"{group}.{name} is {_shown(node)}; it must have a _target_, or be null.")
 
 
-def check_arguments(node: Any, name: str) -> None:
+def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
     """Refuse what the constructors that a plain config names would not take; `name` is where it stands.
+
+    Args:
+        node: a resolved config.
+        name: where it stands in the whole.
+        unresolved: the same before interpolation, if there is any.
 
     Raises:
         UserError: for the first such value.
     """
     hints, closed = _arguments(node["_target_"]) if _is_object(node) else ({}, False)
-    _check_all(node, name, hints, closed)
-
-
-def _check_all(node: Any, name: str, hints: dict[Any, Any], closed: bool) -> None:
-    items = dict(enumerate(node)) if isinstance(node, list) else node if isinstance(node, dict) else {}
-    for key, value in items.items():
+    for key, value in _items(node).items():
         where = f"{name}.{key}".lstrip(".")
-        if value == "???":
+        if value == "???" or (value == "" and where in OPTIONS):
             raise UserError(f"{where} is missing; add {where}=<value>.")
         if closed and key not in hints and not str(key).startswith("_"):
             known = ", ".join(hints) or "nothing"
             raise UserError(f"{where} is unknown: {node['_target_']} takes {known}.")
-        hint = hints.get(key, object)
-        if not _fits(value, hint):
-            raise UserError(
-                f"{where} is {_shown(value)}; it must be {_described(hint)}.{_advice(where, value, hint)}"
-            )
-        check_arguments(value, where)
+        hint, source = hints.get(key, OPTIONS.get(where, object)), _items(unresolved).get(key)
+        # A null from elsewhere may be filled in there: the classes of a folder are not known yet
+        known_later = value is None and source is not None
+        if not known_later and not _fits(value, hint):
+            advice = _advice(where, value, hint)
+            raise UserError(f"{where} is {_shown(value)}; it must be {_described(hint)}.{advice}")
+        check_arguments(value, where, source)
+
+
+def _items(node: Any) -> dict[Any, Any]:
+    return node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
 
 
 def _arguments(target: str) -> tuple[dict[str, Any], bool]:

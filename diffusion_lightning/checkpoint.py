@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.denoiser import Denoiser
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, first_misfit
 from diffusion_lightning.parameterizations import Parameterization
 from diffusion_lightning.schedules import Schedule
 from diffusion_lightning.trust import build_trusted
@@ -163,8 +163,9 @@ def _load(denoiser: Denoiser, state: dict[str, Tensor]) -> None:
     try:
         denoiser.load_state_dict(state)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(f"the checkpoint's weights do not fit its own config: {first}") from None
+        raise UserError(
+            f"the checkpoint's weights do not fit its own config: {first_misfit(error)}"
+        ) from None
     if not all(weight.isfinite().all() for weight in denoiser.parameters()):
         raise UserError(
             "the checkpoint's weights are not all finite: its training diverged; take an earlier one."

@@ -18,6 +18,11 @@ def at_least(name: str, value: object, least: int = 1, most: float = math.inf) -
     return value
 
 
+def first_misfit(error: RuntimeError) -> str:
+    """The first thing that `load_state_dict` complains of, which puts each on a line below a heading."""
+    return str(error).splitlines()[-1 if "\n" not in str(error) else 1].strip()
+
+
 def check_counts(of: str, least: int = 1, **values: object) -> None:
     """Refuse the first value that is not an integer of at least `least`; `of` is what they belong to."""
     for name, value in values.items():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.metrics.comparison import Comparison, Metric
 from diffusion_lightning.metrics.image_statistics import ImageStatistics
 from diffusion_lightning.metrics.reference import KEEP, reference_order, split_statistics
-from diffusion_lightning.trained import Trained
 from diffusion_lightning.world import rank
 
 SHOWN = 1000
@@ -73,19 +71,18 @@ def look_at(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
     return Images(statistics, torch.cat(shown))
 
 
-def compare(
-    metrics: Mapping[str, Metric], images: Images, data: Data, trained: Trained | None, out: Path
-) -> dict[str, dict[str, float]]:
-    """The images' figures, and the floor: those of the test images, all of them and as many as the images."""
+def measure(metrics: Mapping[str, Metric], images: Images, data: Data, **of_samples: Any) -> dict[str, float]:
+    """The images' figures; `of_samples` are what a `Comparison` knows of drawn images alone."""
+    compared = Comparison(images.statistics, images.pixels, **vars(data), **of_samples)
+    values: dict[str, float] = {}
+    for metric in metrics.values():
+        values |= metric(compared)
+    return values
 
-    def measure(images: Images, **of_samples: Any) -> dict[str, float]:
-        compared = Comparison(images.statistics, images.pixels, **vars(data), **of_samples)
-        values: dict[str, float] = {}
-        for metric in metrics.values():
-            values |= metric(compared)
-        return values
 
-    figures = {"samples": measure(images, trained=trained, pictures=out), "floor": measure(data.floor())}
-    n = images.statistics.n
-    fewer = n < min(len(data.test_images), KEEP)
-    return figures | ({"floor_same_n": measure(data.floor(n))} if fewer else {})
+def floors(metrics: Mapping[str, Metric], data: Data, num_images: int) -> dict[str, dict[str, float]]:
+    """The figures of the test images, of all of them and of as many as there are images to be measured."""
+    figures = {"floor": measure(metrics, data.floor(), data)}
+    if num_images < min(len(data.test_images), KEEP):
+        figures["floor_same_n"] = measure(metrics, data.floor(num_images), data)
+    return figures

@@ -37,7 +37,7 @@ def user_message(error: BaseException) -> str | None:
         return f"not enough memory ({_one_line(error)}); choose smaller batches, images or networks."
     if type(error).__module__.startswith(("lightning.", "wandb.")):
         return _one_line(error)
-    if isinstance(error, ValueError | TypeError) and _raised_in(error).startswith(LIBRARIES):
+    if isinstance(error, ValueError | TypeError | RuntimeError) and _raised_in(error).startswith(LIBRARIES):
         return _unknown_option() or _one_line(error)
     return None
 
@@ -74,7 +74,8 @@ def _of_hydra(error: CompactHydraException) -> str:
         )
     if isinstance(error.__cause__, OmegaConfBaseException):
         return _of_omegaconf(error.__cause__)
-    return _one_line(error)
+    unknown = _unknown_option() if isinstance(error, MissingConfigException) else None
+    return unknown or _one_line(error)
 
 
 def _unknown_option() -> str | None:
@@ -90,7 +91,8 @@ def _unknown_option() -> str | None:
 
 
 def _choices(group: str, name: str, options: Any) -> str:
-    return f"there is no {group}={name}; choose {group}= from {', '.join(options)}."
+    value = f"change a value of it with {group.replace('/', '.')}.<name>=<value>"
+    return f"there is no {group}={name}; choose {group}= from {', '.join(options)}, or {value}."
 
 
 def _raised_in(error: BaseException) -> str:

@@ -221,7 +221,7 @@ def device_of(name: str) -> str:
     """
     if name != "auto":
         try:
-            torch.empty(0, device=name)
+            torch.zeros(1, device=name).item()
         except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"device={name} is not to be had here ({reason}); try device=auto.") from None

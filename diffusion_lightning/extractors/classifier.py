@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from diffusion_lightning.errors import UserError, check_counts
+from diffusion_lightning.errors import UserError, check_counts, first_misfit
 from diffusion_lightning.fingerprint import known_weights
 from diffusion_lightning.images import from_uint8
 
@@ -39,6 +39,7 @@ class Classifier(nn.Module):
         check_counts("extractor", image_channels=image_channels, num_classes=num_classes, widths=len(widths))
         for width in widths:
             check_counts("extractor", widths=width)
+        self.image_channels = image_channels
         ins = [image_channels, *widths[:-1]]
         self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))
         self.head = nn.Linear(widths[-1], num_classes)
@@ -47,6 +48,11 @@ class Classifier(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
+        if pixels.shape[1] != self.image_channels:
+            raise UserError(
+                f"this extractor is for images of {self.image_channels} channels, not {pixels.shape[1]}; "
+                "choose another, such as extractor=inception."
+            )
         features = self.trunk(from_uint8(pixels)).mean((2, 3))
         return features, self.head(features)
 
@@ -56,8 +62,10 @@ class Classifier(nn.Module):
 
         try:
             self.load_state_dict(load_file(known_weights(file, sha256)))
-        except (RuntimeError, SafetensorError) as error:
-            raise UserError(f"{file} does not fit the extractor ({error}).") from None
+        except SafetensorError as error:
+            raise UserError(f"{file} is no safetensors file ({error}).") from None
+        except RuntimeError as error:
+            raise UserError(f"{file} does not fit the extractor: {first_misfit(error)}") from None
 
 
 def _pair(ins: int, outs: int) -> nn.Module:

@@ -16,7 +16,10 @@ def radii(features: Tensor, k: int) -> Tensor:
         UserError: if there are not more than k.
     """
     if len(features) <= k:
-        raise UserError(f"a {k}-th nearest neighbour needs more than {k} images, not {len(features)}.")
+        raise UserError(
+            f"a {k}-th nearest neighbour needs more than {k} images, not {len(features)}; lower the k of the "
+            "metric."
+        )
     # The nearest of all is the point itself
     return torch.cat([_distances(part, features).kthvalue(k + 1).values for part in features.split(CHUNK)])
 

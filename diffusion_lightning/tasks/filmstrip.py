@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, at_least, positive
 from diffusion_lightning.images import enlarged, save_film, to_uint8
 from diffusion_lightning.prediction import Prediction
 from diffusion_lightning.tasks.base import Task, save_rows
@@ -32,7 +32,7 @@ class Filmstrip(Task):
         self.rows = at_least("task.rows", rows)
         self.frames = at_least("task.frames", frames, 2)
         self.film = film
-        self.seconds = seconds
+        self.seconds = positive("task.seconds", seconds, 4)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Watch one walk."""

@@ -24,7 +24,7 @@ class Generate(Task):
 
     def __init__(self, num_images: int | None = None, labels: int | Sequence[int] | None = None) -> None:
         count = len(labels) if isinstance(labels, list) and labels else 1 if isinstance(labels, int) else 100
-        self.num_images = count if num_images is None else at_least("num_images", num_images)
+        self.num_images = count if num_images is None else at_least("num_images", num_images, 1, 10_000_000)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw batch by batch."""

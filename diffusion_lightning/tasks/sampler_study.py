@@ -30,6 +30,8 @@ class SamplerStudy(Task):
         evaluations: Sequence[int] = (10, 20, 50, 100, 1000),
         num_images: int = 5,
     ) -> None:
+        if not evaluations:
+            raise UserError("task.evaluations is empty; give at least one, such as task.evaluations=[10,50].")
         self.samplers = dict(samplers)
         self.evaluations = [at_least("task.evaluations", n, 2) for n in evaluations]
         self.num_images = at_least("task.num_images", num_images)
