@@ -47,7 +47,8 @@ def train(cfg: DictConfig) -> float | None:
         if trainer.strategy.launcher is not None:
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
-    log.info("run: %s", folder)
+    if trainer.is_global_zero:
+        log.info("run: %s", folder)
     value = trainer.callback_metrics.get(cfg.optimized_metric)
     return None if value is None else float(value)
 

@@ -48,16 +48,30 @@ def start(function, *args, **kwargs):
     return process
 
 
-def start_world(size, function, *args, **kwargs):
-    """As many processes that find each other as torchrun's do."""
+def torchrun(rank, size):
+    """What torchrun tells its processes."""
+    world = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "GROUP_RANK": 0, "TORCHELASTIC_RUN_ID": "test"}
+    return world | {"RANK": rank, "LOCAL_RANK": rank}
+
+
+def srun(rank, size):
+    """What SLURM's srun tells the processes of a job of one node."""
+    job = {
+        "SLURM_JOB_ID": 4711,
+        "SLURM_JOB_NAME": "train",
+        "SLURM_NTASKS": size,
+        "SLURM_NTASKS_PER_NODE": size,
+    }
+    job |= {"SLURM_JOB_NUM_NODES": 1, "SLURM_NNODES": 1, "SLURM_NODELIST": "localhost", "SLURM_NODEID": 0}
+    return job | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank}
+
+
+def start_world(size, function, *args, told=torchrun, **kwargs):
+    """As many processes that find each other as if they were started together."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = {"MASTER_ADDR": "localhost", "MASTER_PORT": free.getsockname()[1]}
-    world = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "GROUP_RANK": 0, "TORCHELASTIC_RUN_ID": "test"}
-    return [
-        start(_as_one_of, address | world | {"RANK": rank, "LOCAL_RANK": rank}, function, *args, **kwargs)
-        for rank in range(size)
-    ]
+    return [start(_as_one_of, address | told(rank, size), function, *args, **kwargs) for rank in range(size)]
 
 
 def _as_one_of(environment, function, *args, **kwargs):

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback
 
 from tests.command import run
-from tests.runs import Died, Watch, differences, history, left_behind, start_world, train_in
+from tests.runs import Died, Watch, differences, history, left_behind, srun, start_world, train_in
 
 ONE = ["guidance=cfg", "dataset.batch_size=64"]
 TWO = ["guidance=cfg", "dataset.batch_size=32", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
@@ -73,6 +73,12 @@ def test_logs_count_images(runs):
 def test_one_folder_holds_the_run(runs):
     files = [sorted(p.name for p in (runs / name / "run").rglob("*")) for name in ("one", "two")]
     assert files[0] == files[1]
+
+
+def test_processes_of_a_slurm_job_find_each_other(runs, tmp_path):
+    processes = start_world(2, train_in, tmp_path / "run", *TWO, "trainer.max_epochs=2", told=srun)
+    assert all_end(processes) == [0, 0]
+    assert differences(left_behind(runs / "two" / "run"), left_behind(tmp_path / "run")) == []
 
 
 def die_at(folder, n, *options):
