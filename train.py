@@ -3,6 +3,7 @@
 import logging
 import signal
 import uuid
+import warnings
 from pathlib import Path
 
 import hydra
@@ -27,6 +28,8 @@ def train(cfg: DictConfig) -> float | None:
     logging.getLogger("lightning").handlers.clear()
     folder = Path(cfg.paths.run_dir)
     before = earlier_run(cfg)
+    # They are summed over all processes before they are logged
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     if before:

@@ -15,6 +15,7 @@ from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.metrics.loss_by_time import LossByTime
+from diffusion_lightning.networks.unet import Stage
 from diffusion_lightning.noise import ImageNoise, key
 from diffusion_lightning.objectives import Objective
 
@@ -129,6 +130,18 @@ class DiffusionModule(LightningModule):
         for name, value in zip(LossByTime.names, quarters, strict=True):
             self.log(f"{stage}/loss_{name}", value)
         metric.reset()
+
+    def configure_model(self) -> None:
+        """Shard the network over the processes, stage by stage, if the strategy is of shards (FSDP2)."""
+        from lightning.pytorch.strategies import ModelParallelStrategy
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
+        network = self.denoiser.network
+        if isinstance(self.trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
+            for stage in network.modules():
+                if isinstance(stage, Stage):
+                    fully_shard(stage)
+            fully_shard(network, reshard_after_forward=True)  # averages swap places with shards after it
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what a run that goes on from mid-epoch needs beside the weights."""

@@ -142,7 +142,11 @@ def flat(value, folder, name=""):
     if isinstance(value, torch.Tensor):
         return {name: (value.dtype, tuple(value.shape), value.contiguous().numpy().tobytes())}
     items = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list | tuple)
+        else None
     )
     if items is None:
         return {name: value.replace(folder, "") if isinstance(value, str) else value}

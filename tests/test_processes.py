@@ -122,3 +122,31 @@ def test_a_failing_process_ends_all_with_the_cause_shown(rank, tmp_path, monkeyp
     ]
     done = run("train.py", *TWO, *fail, "network.width=8", "hydra.run.dir=run", cwd=tmp_path, timeout=60)
     assert done.returncode != 0 and "this process has a bad day" in done.stdout + done.stderr
+
+
+FSDP = [*TWO, "trainer=fsdp"]
+
+
+def train_shards(folder, *options):
+    def whole(trainer, pl_module):
+        return [p.numel() == p.to_local().numel() for p in pl_module.parameters()]
+
+    class Shards(Callback):
+        def on_train_start(self, trainer, pl_module):
+            assert sum(whole(trainer, pl_module)) < len(whole(trainer, pl_module)) / 4
+
+    train_in(folder, *FSDP, "trainer.max_epochs=2", *options, callbacks=[Shards()])
+
+
+def test_shards_learn_what_whole_weights_do_and_go_on(runs, tmp_path):
+    assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
+    checkpoints = [
+        torch.load(f / "checkpoints" / "last.ckpt", weights_only=True)
+        for f in (runs / "two" / "run", tmp_path / "whole")
+    ]
+    for part in ("state_dict", "current_model_state"):
+        for name, weight in checkpoints[0][part].items():
+            torch.testing.assert_close(checkpoints[1][part][name], weight, rtol=0.01, atol=1e-4)
+    assert all_end(start_world(2, die_at, tmp_path / "run", 30, "trainer=fsdp")) == [0, 0]
+    assert all_end(start_world(2, train_shards, tmp_path / "run", "resume=true")) == [0, 0]
+    assert differences(left_behind(tmp_path / "whole"), left_behind(tmp_path / "run")) == []

@@ -1,35 +1,23 @@
 """Exponential moving average of the weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
 
 
-def ramped_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """avg ← d avg + (1 - d) weights with d = min(decay, (1 + n)/(10 + n)) after n updates.
+class EMA(Callback):
+    """avg ← d avg + (1 - d) weights after every optimizer step, with d = min(decay, (1 + n)/(10 + n)).
 
-    The ramp lets an early average forget its random start.
-    """
-
-    @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], num_averaged: Tensor) -> None:
-        n = float(num_averaged)
-        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + n) / (10 + n)))
-
-    return update
-
-
-class EMA(EMAWeightAveraging):
-    """Lightning's EMA with a decay ramp; buffers are copied, never averaged.
-
-    Validation and the best checkpoint's `state_dict` use the average; the raw weights are kept in
-    the checkpoint's `current_model_state`.
+    n counts the updates; the first one copies. The ramp lets an early average forget its random start.
+    Validation, pictures and the checkpoint's `state_dict` use the average; the raw weights are in its
+    `current_model_state`, as Lightning's WeightAveraging has it. That one averages a copy of the module, and
+    of a sharded one there is none; this one averages its weights, or their shards, and no buffers.
 
     Raises:
         UserError: unless 0 ≤ decay < 1.
@@ -38,25 +26,84 @@ class EMA(EMAWeightAveraging):
     def __init__(self, decay: float = 0.9999) -> None:
         if not 0 <= decay < 1:
             raise UserError(f"callbacks.ema.decay is {decay}; it must be in [0, 1) (usual: 0.9999).")
-        super().__init__(use_buffers=False, decay=decay)
-        # The base class fixes a constant decay; AveragedModel takes one averaging rule only.
-        self._kwargs = {"multi_avg_fn": ramped_average(decay)}
+        self.decay = decay
+        self.averages: list[Tensor] = []
+        self._n = 0
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the raw weights for the last checkpoint, from which a longer run goes on."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Average from these weights on, or from those of the checkpoint."""
+        self._step = trainer.global_step
+        weights = list(pl_module.parameters())
+        averages = self.averages or weights
+        self.averages = [a.detach().to(w.device, copy=True) for a, w in zip(averages, weights, strict=True)]
 
+    @torch.no_grad()
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Update, if the batch ended a step."""
+        if trainer.global_step == self._step:
+            return
+        self._step = trainer.global_step
+        decay = min(self.decay, (1 + self._n) / (10 + self._n)) if self._n else 0.0
+        torch._foreach_lerp_(self.averages, list(pl_module.parameters()), 1 - decay)
+        self._n += 1
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate the average."""
+        self._swap(pl_module)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on with the raw weights."""
+        self._swap(pl_module)
+
+    @torch.no_grad()
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the averaged weights in the module."""
-        super().on_train_end(trainer, pl_module)
+        """Leave the average in the module; the last checkpoint, from which a longer run goes on, has both."""
+        for average, weight in zip(self.averages, pl_module.parameters(), strict=bool(self.averages)):
+            weight.copy_(average)
 
     @contextmanager
     def swapped_in(self, module: LightningModule) -> Iterator[None]:
         """The module holds the averaged weights inside this context."""
-        self._swap_models(module)
+        self._swap(module)
         try:
             yield
         finally:
-            self._swap_models(module)
+            self._swap(module)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Put the average in the place of the weights, and these beside it."""
+        checkpoint["current_model_state"] = checkpoint["state_dict"]
+        # A sharded module gathers the shards that are in it
+        with self.swapped_in(pl_module):
+            average = trainer.strategy.lightning_module_state_dict()
+            checkpoint["state_dict"] = {name: value.clone() for name, value in average.items()}
+        checkpoint["averaging_state"] = {"n_averaged": torch.tensor(self._n)}
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take the average from the module, where it has been loaded, and load the raw weights."""
+        if "current_model_state" not in checkpoint:
+            return  # of a run without averages: they start from its weights
+        self._n = int(checkpoint["averaging_state"]["n_averaged"])
+        self.averages = [weight.detach().clone() for weight in pl_module.parameters()]
+        load_full(pl_module, checkpoint["current_model_state"])
+
+    @torch.no_grad()
+    def _swap(self, module: LightningModule) -> None:
+        for average, weight in zip(self.averages, module.parameters(), strict=bool(self.averages)):
+            kept = average.clone()
+            average.copy_(weight)
+            weight.copy_(kept)
+
+
+def load_full(module: LightningModule, state: dict[str, Any]) -> None:
+    """Load a whole state into a module whose weights may be shards."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+
+    set_model_state_dict(module, state, options=StateDictOptions(full_state_dict=True))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
@@ -66,6 +67,7 @@ class FiniteGuard(Callback):
             return  # fp16: infinite gradients are how its scaler finds the scale, and it skips them itself
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
         norm = get_total_norm(gradients)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         pl_module.log("train/grad_norm", norm)
         self._steps.append((trainer.global_step, norm, losses))
         if len(self._steps) >= self._together and self._found(trainer):
