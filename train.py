@@ -5,12 +5,18 @@ import signal
 import uuid
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.cli import task
-from diffusion_lightning.errors import at_least
+from diffusion_lightning.errors import UserError, at_least
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 log = logging.getLogger("train")
 
@@ -24,12 +30,9 @@ def train(cfg: DictConfig) -> float | None:
     from diffusion_lightning.resume import earlier_run, wandb_id
 
     at_least("seed", cfg.seed, 0)
-    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
-    logging.getLogger("lightning").handlers.clear()
+    _quieten_lightning()
     folder = Path(cfg.paths.run_dir)
     before = earlier_run(cfg)
-    # They are summed over all processes before they are logged
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     if before:
@@ -43,17 +46,42 @@ def train(cfg: DictConfig) -> float | None:
     trainer = build_trainer(cfg)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
-    try:
-        trainer.fit(module, data, ckpt_path=before.checkpoint if before else None, weights_only=True)
-    except BaseException:
-        # The processes that this one has started would wait for it for ever
-        if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signal.SIGKILL)
-        raise
+    _fit(trainer, module, data, before.checkpoint if before else None)
     if trainer.is_global_zero:
         log.info("run: %s", folder)
     value = trainer.callback_metrics.get(cfg.optimized_metric)
+    if value is None:
+        log.warning(
+            "optimized_metric=%s is none of %s", cfg.optimized_metric, ", ".join(trainer.callback_metrics)
+        )
     return None if value is None else float(value)
+
+
+def _quieten_lightning() -> None:
+    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
+    logging.getLogger("lightning").handlers.clear()
+    # Metrics are summed over all processes before they are logged
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+
+
+def _fit(
+    trainer: "Trainer", module: "LightningModule", data: "LightningDataModule", last: Path | None
+) -> None:
+    """Train, with other processes if the trainer starts some, and end them with this one."""
+    launcher = trainer.strategy.launcher
+    if launcher is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+        # Lightning would start the whole sweep once more in every process
+        raise UserError(
+            "a sweep trains each job in one process: leave trainer.devices=1, or let SLURM start the "
+            "processes (hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=4)."
+        )
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+    except BaseException:
+        # The others would wait for this one for ever
+        if launcher is not None:
+            launcher.kill(signal.SIGKILL)
+        raise
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

@@ -69,7 +69,7 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """All callbacks; those that are `_partial_` in the config ask for the run's sampling or extractor.
 
     Raises:
-        UserError: if one monitors a quality that nothing measures.
+        UserError: if a quality is monitored, or to be optimized, that nothing measures.
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
     callbacks = []
@@ -79,9 +79,12 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
             asked = signature(callback).parameters.keys() & parts
             callback = callback(**{name: parts[name](cfg) for name in asked})
         callbacks.append(callback)
-    monitored = {getattr(callback, "monitor", None) for callback in callbacks} & {"fid", "kid"}
-    if monitored and not any(isinstance(callback, FID) for callback in callbacks):
-        raise UserError(f"nothing measures {monitored.pop()}, which a callback monitors; add callbacks=fid.")
+    wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
+    missing = wanted & {"fid", "kid"}
+    if missing and not any(isinstance(callback, FID) for callback in callbacks):
+        raise UserError(
+            f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
+        )
     return callbacks
 
 

@@ -27,9 +27,10 @@ SMALL = [
 ]
 
 
-def train_in(folder, *options, callbacks=()):
+def train_in(folder, *options, callbacks=(), mode="RUN"):
     """`train.py` in this process: the value that it returns."""
     cfg = composed("train", *SMALL, f"paths.run_dir={folder}", *options)
+    cfg.hydra.mode = mode
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
         del cfg["hydra"]

@@ -119,6 +119,7 @@ def test_labels_are_drawn_in_turn(extractor):
         (["callbacks.fid.every_n_epochs=0"], "every_n_epochs"),
         (["callbacks.fid.max_seconds=0"], "max_seconds"),
         (["callbacks=default", "callbacks.checkpoint.monitor=fid"], "callbacks=fid"),
+        (["callbacks=default", "optimized_metric=kid"], "callbacks=fid"),
         (["extractor.weights=nowhere.safetensors"], "nowhere"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from diffusion_lightning.errors import UserError
 from tests.command import run
 from tests.runs import Died, Watch, differences, history, left_behind, srun, start_world, train_in
 
@@ -109,6 +110,11 @@ def stop_at(folder, n, rank):
 def test_a_signal_to_one_process_stops_all_with_a_checkpoint(rank, tmp_path):
     assert all_end(start_world(2, stop_at, tmp_path / "run", 10, rank)) == [128 + signal.SIGTERM, 0]
     assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
+
+
+def test_a_sweep_starts_no_processes_that_would_sweep_again(tmp_path):
+    with pytest.raises(UserError, match=r"trainer.devices=1"):
+        train_in(tmp_path, *TWO, mode="MULTIRUN")
 
 
 @pytest.mark.slow
