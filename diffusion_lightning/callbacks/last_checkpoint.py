@@ -87,9 +87,7 @@ class LastCheckpoint(Checkpoint):
         if stop or due or self._any_process(old, batch_idx):
             self._save(trainer)
         if stop:
-            log.warning(
-                "stopped with %s; go on with resume=true hydra.run.dir=<this run's folder>", self.path
-            )
+            log.warning("stopped; go on with resume=true hydra.run.dir=%s", self.path.parent.parent)
             # One process speaks for all
             raise SystemExit(128 + (self._signal or signal.SIGTERM) if trainer.is_global_zero else 0)
 
