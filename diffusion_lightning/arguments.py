@@ -169,9 +169,7 @@ def _any_of(hints: list[Any], many: bool) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 63:
         return f"{value}, which is more than 64 bits hold"
-    return (
-        {None: "null", True: "true", False: "false"}[value] if value in (None, True, False) else repr(value)
-    )
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
 
 
 def _advice(name: str, value: Any, hint: Any) -> str:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from diffusion_lightning.arguments import check_config
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.gpus import visible_gpus
-from diffusion_lightning.launched import job_name, main_process, run_name
+from diffusion_lightning.launched import config_folder, job_name, run_name
 from diffusion_lightning.messages import user_message
 from diffusion_lightning.places import check_places
 from diffusion_lightning.plugins import rename_plugins
@@ -69,7 +69,7 @@ OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
 OmegaConf.register_new_resolver("path_name", path_name, replace=True)
 OmegaConf.register_new_resolver("samples_folder", samples_folder, replace=True)
 OmegaConf.register_new_resolver("run_name", run_name, replace=True, use_cache=True)
-OmegaConf.register_new_resolver("main_process", main_process, replace=True)
+OmegaConf.register_new_resolver("config_folder", config_folder, replace=True)
 OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 OmegaConf.register_new_resolver("num_gpus", lambda least: max(len(visible_gpus()), least), replace=True)
 rename_plugins()

@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from pathlib import Path
 
 from diffusion_lightning.errors import UserError
 
@@ -11,9 +12,16 @@ def process_number() -> int:
     return int(_told("RANK", "SLURM_PROCID") or 0)
 
 
-def main_process(name: str) -> str | None:
-    """The name of what one process writes for all; none in the others."""
-    return None if process_number() else name
+def config_folder(run_dir: str, resume: bool) -> str | None:
+    """Where Hydra keeps the config in a run's folder; none if that is not this process's to write.
+
+    The config with which a run was started stays: those with which it is gone on with lie below it, and a
+    command that does not want to go on with it will be refused.
+    """
+    started = (Path(run_dir) / ".hydra").exists()
+    if process_number() or (started and not resume):
+        return None
+    return f".hydra/resumed/{datetime.now():%Y-%m-%d_%H-%M-%S}" if started else ".hydra"
 
 
 def job_name(name: str) -> str:

@@ -64,7 +64,10 @@ class FID(Callback):
         counts = {"every_n_epochs": every_n_epochs, "batch_size": batch_size, "kid_subsets": kid_subsets}
         for name, value in counts.items():
             at_least(f"callbacks.fid.{name}", value)
-        for name, count in {"num_images": num_images or 2, "kid_subset_size": kid_subset_size}.items():
+        for name, count in {
+            "num_images": 2 if num_images is None else num_images,
+            "kid_subset_size": kid_subset_size,
+        }.items():
             at_least(f"callbacks.fid.{name}", count, 2)
         if not max_seconds > 0:
             raise UserError(f"callbacks.fid.max_seconds is {max_seconds}; it must be positive.")

@@ -49,10 +49,11 @@ class SampleGrid(Callback):
         batch_size: int = 100,
         seed: int = 0,
     ) -> None:
-        counts = {"num_images": num_images, "batch_size": batch_size}
-        counts |= {"every_n_epochs": every_n_epochs or 1, "every_n_steps": every_n_steps or 1}
+        counts: dict[str, int | None] = {"num_images": num_images, "batch_size": batch_size}
+        counts |= {"every_n_epochs": every_n_epochs, "every_n_steps": every_n_steps}
         for name, value in counts.items():
-            at_least(f"callbacks.sample_grid.{name}", value)
+            if value is not None:
+                at_least(f"callbacks.sample_grid.{name}", value)
         self.sampling = sampling
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs

@@ -27,11 +27,11 @@ class Schedule(ABC):
         T: number of timesteps; training draws t from {1/T, …, 1} and the network is fed T t.
 
     Raises:
-        UserError: if T is not a positive integer.
+        UserError: if T is not an integer from 1 to a million.
     """
 
     def __init__(self, T: int = 1000) -> None:
-        self.T = at_least("schedule.T", T)
+        self.T = at_least("schedule.T", T, most=1_000_000)
 
     @abstractmethod
     def log_alpha_bar(self, t: Time) -> Tensor:

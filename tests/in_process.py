@@ -1,0 +1,38 @@
+"""The command lines as a person runs them, but in this process, as a start of Python takes seconds."""
+
+import contextlib
+import io
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from hydra.core.global_hydra import GlobalHydra
+
+from tests.command import ROOT
+
+
+def run_here(script, *args, cwd):
+    """What `tests.command.run` gives: exit code and output."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    GlobalHydra.instance().clear()
+    before = sys.argv, Path.cwd()
+    sys.argv = [str(ROOT / script), *map(str, args)]
+    try:
+        os.chdir(cwd)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code or 0
+        if isinstance(code, str):  # which Python prints
+            err.write(f"{code}\n")
+            code = 1
+    except Exception:
+        err.write(traceback.format_exc())
+        code = 1
+    finally:
+        sys.argv, folder = before
+        os.chdir(folder)
+    return CompletedProcess([script, *args], code, out.getvalue(), err.getvalue())
