@@ -92,11 +92,14 @@ def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
     @functools.wraps(function)
     def wrapped(cfg: DictConfig) -> Any:
+        failed = True
         try:
             check_config(cfg)
             check_ranges(cfg)
             check_places(cfg)
-            return function(cfg)
+            result = function(cfg)
+            failed = False
+            return result
         except Exception as error:
             # Hydra prints more before it hands on a job's error; in a sweep other jobs have their turn first.
             if HydraConfig.get().mode == RunMode.RUN:
@@ -107,7 +110,7 @@ def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         finally:
             # An open run would swallow the next job of a sweep.
             if "wandb" in sys.modules:
-                sys.modules["wandb"].finish()
+                sys.modules["wandb"].finish(exit_code=int(failed))
 
     return wrapped
 
