@@ -56,7 +56,11 @@ def test_every_load_is_told_to_run_no_code():
     assert all("weights_only=True" in call or "allow_pickle=False" in call for _, call in calls), calls
 
 
-@pytest.mark.parametrize("evil", [Code(), {"data": Code()}, Import(), os.system, [Path("x")]], ids=repr)
+@pytest.mark.parametrize(
+    "evil",
+    [Code(), {"data": Code()}, Import(), os.system, [Path("x")]],
+    ids=["code", "inside", "numpy", "function", "path"],
+)
 def test_a_pickled_data_set_runs_no_code(evil, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "batch").write_bytes(pickle.dumps(evil))
