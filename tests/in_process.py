@@ -8,21 +8,25 @@ import sys
 import traceback
 from pathlib import Path
 from subprocess import CompletedProcess
+from unittest.mock import patch
 
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from tests.command import ROOT
 
 
 def run_here(script, *args, cwd):
-    """What `tests.command.run` gives: exit code and output."""
+    """What `tests.command.run` gives: exit code and output; `-m` alone makes a sweep, not `hydra.mode`."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     GlobalHydra.instance().clear()
     before = sys.argv, Path.cwd()
     sys.argv = [str(ROOT / script), *map(str, args)]
     try:
         os.chdir(cwd)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        # Hydra composes every config twice, the first time to find hydra.mode in it
+        once = patch.object(Hydra, "get_mode", lambda *_, **__: None)
+        with once, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         code = end.code or 0

@@ -50,7 +50,7 @@ def test_every_load_is_told_to_run_no_code():
     calls = [
         (path.name, call)
         for path in SOURCES
-        for call in re.findall(r"(?:torch|np)\.load\(.*|trainer\.fit\(.*", path.read_text())
+        for call in re.findall(r"(?:torch|np)\.load\(.*|trainer\.fit\(.*ckpt_path.*", path.read_text())
     ]
     assert len(calls) >= 4
     assert all("weights_only=True" in call or "allow_pickle=False" in call for _, call in calls), calls
@@ -82,15 +82,20 @@ def test_even_a_batch_of_the_right_checksum_runs_no_code(tmp_path, monkeypatch):
     assert not (tmp_path / "executed").exists()
 
 
-def test_arrays_of_python_2_are_read():
-    """As CIFAR-10's files are: protocol 2, texts of bytes."""
-    text = b"\x80\x02}q\x01U\x04dataq\x02K\x07s."  # {b'data': 7} of Python 2
-    path = Path("batch")
-    path.write_bytes(text)
-    try:
-        assert load_arrays(path) == {"data": 7}
-    finally:
-        path.unlink()
+def test_arrays_of_python_2_are_read(tmp_path):
+    """As CIFAR-10's files are: protocol 2, texts of bytes, an array where NumPy 1 had it."""
+    batch = (
+        b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x03\x85cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff"
+        b"\xff\xffK\x00tb\x89U\x03\x07\x08\xfftbs."
+    )
+    (tmp_path / "batch").write_bytes(batch)
+    loaded = load_arrays(tmp_path / "batch")
+    assert (
+        list(loaded) == ["data"]
+        and loaded["data"].dtype == np.uint8
+        and loaded["data"].tolist() == [7, 8, 255]
+    )
 
 
 def archive(path, *members):
