@@ -22,6 +22,7 @@ from diffusion_lightning.data.cifar10 import extract
 from diffusion_lightning.data.pickled import load_arrays
 from diffusion_lightning.errors import UserError
 from tests.command import ROOT
+from tests.in_process import run_here
 from tests.runs import train_in
 
 SOURCES = [*(ROOT / "diffusion_lightning").rglob("*.py"), *ROOT.glob("*.py")]
@@ -161,6 +162,23 @@ def test_training_talks_to_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
     train_in(tmp_path, "trainer.max_epochs=1", "callbacks=fid", "callbacks.fid.num_images=4")
+
+
+def test_no_file_of_a_run_holds_the_key_of_wandb(tmp_path, monkeypatch):
+    import wandb
+
+    key = "0123456789abcdef" * 2 + "deadbeef"
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    options = ["trainer.max_epochs=1", "network.width=8", "trainer.limit_train_batches=2", "sampler.steps=2"]
+    done = run_here("train.py", *options, "logger=wandb", "logger.wandb.offline=true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    wandb.teardown()  # its own process has then written all
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"last.ckpt", "metrics.csv", "config.yaml"} <= {path.name for path in files}
+    assert any(path.suffix == ".wandb" and b"warmup_images" in path.read_bytes() for path in files)
+    assert not [path for path in files if key.encode() in path.read_bytes()]
+    assert key not in done.stdout + done.stderr
 
 
 def test_wandb_is_imported_only_when_asked_for(tmp_path):
