@@ -65,7 +65,7 @@ def _check(cfg: DictConfig) -> None:
         )
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
-    at_least("num_images", cfg.num_images, 2)
+    at_least("num_images", cfg.num_images, 2, 10_000_000)
     at_least("batch_size", cfg.batch_size)
     at_least("seed", cfg.seed, 0, 2**64 - 1)
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN

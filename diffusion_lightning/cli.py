@@ -75,6 +75,13 @@ OmegaConf.register_new_resolver("num_gpus", lambda least: max(len(visible_gpus()
 rename_plugins()
 
 
+def quoted(argument: str) -> str:
+    """A `key=value` with quotes around letters of other languages, which Hydra takes for mistakes."""
+    key, equals, value = argument.partition("=")
+    plain = value.isascii() or set(value) & set("'\"\\,()[]{}$")
+    return argument if plain or not equals else f"{key}='{value}'"
+
+
 def run_and_report(func: Callable[[], Any]) -> Any:
     """What Hydra runs everything in, with one line where it would print a traceback of its own."""
     try:
@@ -89,6 +96,7 @@ hydra._internal.utils.run_and_report = run_and_report
 
 def task(function: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap a Hydra task: the config is checked, bad input is one line, and W&B's run is always closed."""
+    sys.argv[1:] = map(quoted, sys.argv[1:])
 
     @functools.wraps(function)
     def wrapped(cfg: DictConfig) -> Any:

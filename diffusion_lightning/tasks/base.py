@@ -39,6 +39,11 @@ def save_images(pixels: Tensor, labels: Sequence[int] | None, columns: int, out:
     return out / "grid.png"
 
 
+def task_count(name: str, value: object, least: int = 1) -> int:
+    """The value, if it is a count that one batch may have; else a UserError that names it."""
+    return at_least(f"task.{name}", value, least, 10_000)
+
+
 def positions(points: int) -> Tensor:
     """u = 0 … 1 in equal steps, float64 (points,)."""
-    return torch.linspace(0, 1, at_least("task.points", points, 2), dtype=torch.float64)
+    return torch.linspace(0, 1, task_count("points", points, 2), dtype=torch.float64)

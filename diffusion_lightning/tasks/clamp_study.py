@@ -8,10 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from diffusion_lightning.clamp import Clamp
-from diffusion_lightning.errors import at_least
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.prediction import Prediction
-from diffusion_lightning.tasks.base import Task
+from diffusion_lightning.tasks.base import Task, task_count
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -35,8 +34,8 @@ class ClampStudy(Task):
 
     def __init__(self, clamps: Mapping[str, Clamp], num_images: int = 64, shown: int = 8) -> None:
         self.clamps = dict(clamps)
-        self.num_images = at_least("task.num_images", num_images)
-        self.shown = min(at_least("task.shown", shown), num_images)
+        self.num_images = task_count("num_images", num_images)
+        self.shown = min(task_count("shown", shown), num_images)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Walk from the same noise with each clamp."""

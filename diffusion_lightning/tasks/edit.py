@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.clamp import Known
-from diffusion_lightning.errors import UserError, at_least
-from diffusion_lightning.tasks.base import Task, save_rows
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.tasks.base import Task, save_rows, task_count
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Inpaint(Task):
                 "side, such as [0.25,0.25,0.75,0.75]."
             )
         self.images, self.hole, self.mask = images, hole, mask
-        self.samples = at_least("task.samples", samples)
+        self.samples = task_count("samples", samples)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Fill all holes in one walk."""
@@ -118,7 +118,7 @@ class Invert(Task):
 
     def __init__(self, images: Images = (0, 1, 2, 3, 4, 5), refinements: int = 2) -> None:
         self.images = images
-        self.refinements = at_least("task.refinements", refinements)
+        self.refinements = task_count("refinements", refinements)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """There and back."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least, positive
+from diffusion_lightning.errors import UserError, positive
 from diffusion_lightning.images import enlarged, save_film, to_uint8
 from diffusion_lightning.prediction import Prediction
-from diffusion_lightning.tasks.base import Task, save_rows
+from diffusion_lightning.tasks.base import Task, save_rows, task_count
 from diffusion_lightning.trained import Trained
 
 
@@ -29,8 +29,8 @@ class Filmstrip(Task):
     ) -> None:
         if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
             raise UserError(f"task.film is {film!r}; it must be a file name in .webp or .gif, or null.")
-        self.rows = at_least("task.rows", rows)
-        self.frames = at_least("task.frames", frames, 2)
+        self.rows = task_count("rows", rows)
+        self.frames = task_count("frames", frames, 2)
         self.film = film
         self.seconds = positive("task.seconds", seconds, 4)
 

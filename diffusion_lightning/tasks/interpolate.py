@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.interpolation import Morph, SlerpNoise, slerp
-from diffusion_lightning.tasks.base import Task, positions, save_rows
+from diffusion_lightning.tasks.base import Task, positions, save_rows, task_count
 from diffusion_lightning.trained import Trained
 
 
@@ -33,10 +33,10 @@ class Interpolate(Task):
     ) -> None:
         if images is not None and (len(images) < 2 or len(images) % 2):
             raise UserError(f"task.images has {len(images)} images; pairs are needed: [A,B] or [A,B,C,D].")
-        self.pairs = at_least("task.pairs", pairs)
+        self.pairs = task_count("pairs", pairs)
         self.u = positions(points)
         self.images = images
-        self.refinements = at_least("task.refinements", refinements)
+        self.refinements = task_count("refinements", refinements)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw all rows in one walk."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.samplers import Sampler
-from diffusion_lightning.tasks.base import Task
+from diffusion_lightning.tasks.base import Task, task_count
 from diffusion_lightning.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ class SamplerStudy(Task):
         if not evaluations:
             raise UserError("task.evaluations is empty; give at least one, such as task.evaluations=[10,50].")
         self.samplers = dict(samplers)
-        self.evaluations = [at_least("task.evaluations", n, 2) for n in evaluations]
-        self.num_images = at_least("task.num_images", num_images)
+        self.evaluations = [task_count("evaluations", n, 2) for n in evaluations]
+        self.num_images = task_count("num_images", num_images)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw each panel, and say how many evaluations it took."""

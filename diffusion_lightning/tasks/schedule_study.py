@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import at_least
 from diffusion_lightning.plots import draw_panels, new_figure, panels_height, write_csv
 from diffusion_lightning.schedules import Schedule
-from diffusion_lightning.tasks.base import Task
+from diffusion_lightning.tasks.base import Task, task_count
 from diffusion_lightning.trained import Trained
 
 
@@ -25,7 +24,7 @@ class ScheduleStudy(Task):
     def __init__(self, schedules: Mapping[str, Schedule], image: int | str = 0, times: int = 11) -> None:
         self.schedules = dict(schedules)
         self.image = image
-        self.times = at_least("task.times", times, 2)
+        self.times = task_count("times", times, 2)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Evaluate on a fine grid of times, and walk the real image into noise."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.interpolation import Morph
-from diffusion_lightning.tasks.base import Task, positions, save_rows
+from diffusion_lightning.tasks.base import Task, positions, save_rows, task_count
 from diffusion_lightning.trained import Trained
 
 
@@ -22,7 +22,7 @@ class GuidanceSweep(Task):
         if not scales:
             raise UserError("task.scales is empty; give at least one, such as task.scales=[1,2,4].")
         self.scales = scales
-        self.columns = at_least("task.columns", columns)
+        self.columns = task_count("columns", columns)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Draw row by row."""
@@ -41,7 +41,7 @@ class ClassSweep(Task):
     """
 
     def __init__(self, rows: int = 5, points: int = 9) -> None:
-        self.rows = at_least("task.rows", rows)
+        self.rows = task_count("rows", rows)
         self.u = positions(points)
 
     def __call__(self, trained: Trained, out: Path) -> Path:
