@@ -284,7 +284,11 @@ SAMPLING = cases(
     ("three images for pairs", "task=interpolate task.images=[1,2,3]", "pairs are needed"),
     ("an inversion by chance", "task=invert sampler=ddpm", "use sampler=ddim sampler.eta=0"),
     ("a film out of the folder", "task=filmstrip task.film=../film.gif", "task.film"),
-    ("a film of no length", "task=filmstrip task.seconds=0", "task.seconds is 0; it must be positive"),
+    (
+        "a film of no length",
+        "task=filmstrip task.seconds=0",
+        "task.seconds is 0; it must be above 0 and at most 600",
+    ),
     ("no scales", "task=guidance_sweep task.scales=[]", "task.scales is empty"),
     ("no evaluations", "task=sampler_study task.evaluations=[]", "task.evaluations is empty"),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, positive
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import enlarged, save_film, to_uint8
 from diffusion_lightning.prediction import Prediction
 from diffusion_lightning.tasks.base import Task, save_rows, task_count
@@ -32,7 +32,9 @@ class Filmstrip(Task):
         self.rows = task_count("rows", rows)
         self.frames = task_count("frames", frames, 2)
         self.film = film
-        self.seconds = positive("task.seconds", seconds, 4)
+        if not 0 < seconds <= 600:
+            raise UserError(f"task.seconds is {seconds}; it must be above 0 and at most 600.")
+        self.seconds = seconds
 
     def __call__(self, trained: Trained, out: Path) -> Path:
         """Watch one walk."""
