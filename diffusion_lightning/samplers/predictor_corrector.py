@@ -66,7 +66,7 @@ class PredictorCorrector(Sampler):
         no_name("sampler/corrector", corrector)
         self.predictor = predictor
         self.corrector = corrector
-        self.n_corrections = at_least("sampler.n_corrections", n_corrections, 0)
+        self.n_corrections = at_least("sampler.n_corrections", n_corrections, 0, 1000)
         self.memory_length = predictor.memory_length
         self.step_evaluations = predictor.step_evaluations + n_corrections
 
