@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from diffusion_lightning.errors import UserError
 
-LIBRARIES = "hydra", "omegaconf", "lightning", "torch.optim"
+LIBRARIES = "hydra", "omegaconf", "lightning", "submitit", "torch.optim"
 """A value that one of them refuses comes from the command line."""
 
 

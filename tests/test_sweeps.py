@@ -17,6 +17,7 @@ from diffusion_lightning import gpus
 from diffusion_lightning.plots import written_whole
 from diffusion_lightning.study import TrainingTable
 from tests.command import ROOT, run, succeed
+from tests.in_process import run_here
 from tests.test_command_line import SMALL
 from tests.test_configs import composed, names
 
@@ -226,3 +227,11 @@ def test_optuna_finds_the_best_of_its_trials_and_goes_on_with_the_same(tmp_path)
     found = OmegaConf.load(tmp_path / "sweep" / "optimization_results.yaml")
     assert found.best_value == pytest.approx(losses[0], rel=1e-6)
     assert found.best_params["optimizer.lr"] == pytest.approx(float(rows[0]["optimizer.lr"]))
+
+
+def test_without_slurm_its_launcher_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    options = ["hydra/launcher=submitit_slurm", "seed=0,1", "hydra.sweep.dir=sweep"]
+    refused = run_here("train.py", "-m", *options, cwd=tmp_path)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert 'Could not detect "srun"' in refused.stderr
