@@ -396,6 +396,8 @@ def test_bad_folders(tmp_path):
         folder_data(tmp_path / "absent")
     with pytest.raises(UserError, match="no images"):
         folder_data(tmp_path)
+    with pytest.raises(UserError, match="memory_limit is -1"):
+        folder_data(tmp_path, memory_limit=-1)
     save(tmp_path / "a.png", 0, mode="L")
     (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     with pytest.raises(UserError, match=r"broken\.png"):
