@@ -151,7 +151,7 @@ class ImageFolder(ImageData):
         if image_channels not in (1, 3):
             raise UserError(f"dataset.image_channels is {image_channels}; it must be 1 or 3.")
         if memory_limit < 0:
-            raise UserError(f"dataset.memory_limit is {memory_limit}; it must be 0 (stream from disk) or more.")
+            raise UserError(f"dataset.memory_limit is {memory_limit}; it must be 0 (no memory) or more.")
         root = Path(data_dir)
         if not root.is_dir():
             raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
