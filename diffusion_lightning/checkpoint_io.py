@@ -1,6 +1,5 @@
 """Checkpoints that are written whole or not at all."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.files import written_whole
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -24,16 +24,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write the checkpoint to the path."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.unfinished")
         try:
-            with unfinished.open("wb") as file:
+            with written_whole(path, "wb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
         # PyTorch's writer puts an error of its own around that of the disk.
         except (OSError, RuntimeError) as error:
-            unfinished.unlink(missing_ok=True)
             raise UserError(
                 f"{path} could not be written ({_reason(error)}); earlier checkpoints are as they were: "
                 "make room, then go on with resume=true."

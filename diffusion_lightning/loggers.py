@@ -11,6 +11,8 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from diffusion_lightning.files import written_whole
+
 
 class _Writer(ExperimentWriter):
     """Goes on in an existing metrics.csv; Lightning's writer would delete it."""
@@ -30,19 +32,17 @@ def rewrite_csv(
     columns: Sequence[str] | None = None,
     keep: Callable[[dict[str, str]], bool] = lambda row: True,
 ) -> None:
-    """Write the file again with other columns or fewer rows, whole or not at all.
+    """Write the file again with other columns or fewer rows.
 
     A last line without its end, of a process that was killed while it wrote, is left out.
     """
     lines = path.read_text().splitlines(keepends=True)
     reader = csv.DictReader(line for line in lines if line.endswith("\n"))
     rows = [row for row in reader if keep(row)]
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", newline="") as file:
+    with written_whole(path) as file:
         writer = csv.DictWriter(file, fieldnames=columns or reader.fieldnames or [])
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(path)
 
 
 def last_value(path: Path, name: str) -> float | None:

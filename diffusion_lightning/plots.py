@@ -1,31 +1,22 @@
 """Figures, by matplotlib, and the tables behind them."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.files import written_whole
 from diffusion_lightning.images import to_uint8
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[str]]:
-    """A file that takes its name only when it is complete; several jobs may write it at once."""
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
-    with unfinished.open("w", newline="") as file:
-        yield file
-    unfinished.replace(path)
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows of equal keys as CSV."""
-    with written_whole(path) as file:
+    with written_whole(path, writer=uuid4().hex) as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -38,7 +29,7 @@ def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"
 
     body = "".join(line(row.values()) for row in rows)
-    with written_whole(path) as file:
+    with written_whole(path, writer=uuid4().hex) as file:
         file.write(line(rows[0]) + line(["---"] * len(rows[0])) + body)
 
 

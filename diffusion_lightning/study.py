@@ -19,7 +19,8 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, open_dict
 
-from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown, written_whole
+from diffusion_lightning.files import written_whole
+from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown
 from diffusion_lightning.record import RECORD, overrides
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 
 from diffusion_lightning import gpus
-from diffusion_lightning.plots import written_whole
+from diffusion_lightning.files import written_whole
 from diffusion_lightning.study import TrainingTable
 from tests.command import ROOT, run, succeed
 from tests.in_process import run_here
@@ -163,10 +163,10 @@ def test_the_best_comes_first_and_what_is_not_finished_nowhere(tmp_path):
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
     table = tmp_path / "sweep.csv"
     table.write_text("before")
-    with written_whole(table) as slow:
+    with written_whole(table, writer="slow") as slow:
         slow.write("slow, first half")
         assert table.read_text() == "before"
-        with written_whole(table) as quick:
+        with written_whole(table, writer="quick") as quick:
             quick.write("quick")
         assert table.read_text() == "quick"
         slow.write(", second half")
