@@ -103,6 +103,11 @@ def test_it_is_written_when_it_is_old(tmp_path):
     assert watch.seen[-1] == "on_train_batch_start 4" and checkpoint["global_step"] == 3
 
 
+def test_a_fast_development_run_leaves_nothing_to_go_on_from(tmp_path):
+    train_in(tmp_path / "run", "trainer.fast_dev_run=true")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 def but_for_samples(different):
     """What differs beside the grids and what was measured of them."""
     return [name for name in different if name not in ("grids", "metrics") and "SampleGrid" not in name]

@@ -110,6 +110,8 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         if self._saved_step == trainer.global_step and not self._finished:
             return
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return  # it keeps nothing
         # What was logged before the checkpoint must be on disk before it
         for logger in trainer.loggers:
             logger.save()
