@@ -18,7 +18,9 @@ from diffusion_lightning.world import any_process, world_size
 
 log = logging.getLogger(__name__)
 
-SIGNALS = signal.SIGTERM, signal.SIGUSR1, signal.SIGINT
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)
+]  # Windows has no SIGUSR1
 """The first two are how SLURM and other schedulers say that the machine will be taken away."""
 
 ASK_EVERY = 10
