@@ -29,7 +29,7 @@ def train(cfg: DictConfig) -> float | None:
     from diffusion_lightning.loggers import last_value
     from diffusion_lightning.resume import earlier_run, wandb_id
 
-    at_least("seed", cfg.seed, 0)
+    at_least("seed", cfg.seed, 0, 2**32 - 1)
     _quieten_lightning()
     folder = Path(cfg.paths.run_dir)
     before = earlier_run(cfg)

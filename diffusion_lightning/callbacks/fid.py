@@ -69,6 +69,7 @@ class FID(Callback):
             "kid_subset_size": kid_subset_size,
         }.items():
             at_least(f"callbacks.fid.{name}", count, 2)
+        at_least("callbacks.fid.seed", seed, 0, 2**64 - 1)
         if not max_seconds > 0:
             raise UserError(f"callbacks.fid.max_seconds is {max_seconds}; it must be positive.")
         self.sampling = replace(sampling, sampler=sampler)

@@ -54,6 +54,7 @@ class SampleGrid(Callback):
         for name, value in counts.items():
             if value is not None:
                 at_least(f"callbacks.sample_grid.{name}", value)
+        at_least("callbacks.sample_grid.seed", seed, 0, 2**64 - 1)
         self.sampling = sampling
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
