@@ -40,3 +40,9 @@ def run_here(script, *args, cwd):
         sys.argv, folder = before
         os.chdir(folder)
     return CompletedProcess([script, *args], code, out.getvalue(), err.getvalue())
+
+
+def succeed_here(script, *args, cwd):
+    done = run_here(script, *args, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done

@@ -144,7 +144,7 @@ def train_shards(folder, *options):
     train_in(folder, *FSDP, "trainer.max_epochs=2", *options, callbacks=[Shards()])
 
 
-def test_shards_learn_what_whole_weights_do_and_go_on(runs, tmp_path):
+def test_shards_learn_what_whole_weights_do(runs, tmp_path):
     assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
     checkpoints = [
         torch.load(f / "checkpoints" / "last.ckpt", weights_only=True)
@@ -153,6 +153,11 @@ def test_shards_learn_what_whole_weights_do_and_go_on(runs, tmp_path):
     for part in ("state_dict", "current_model_state"):
         for name, weight in checkpoints[0][part].items():
             torch.testing.assert_close(checkpoints[1][part][name], weight, rtol=0.01, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_killed_shards_go_on_as_if_they_had_not_been(tmp_path):
+    assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
     assert all_end(start_world(2, die_at, tmp_path / "run", 30, "trainer=fsdp")) == [0, 0]
     assert all_end(start_world(2, train_shards, tmp_path / "run", "resume=true")) == [0, 0]
     assert differences(left_behind(tmp_path / "whole"), left_behind(tmp_path / "run")) == []
