@@ -26,7 +26,7 @@ def train(cfg: DictConfig) -> float | None:
     from lightning.pytorch import seed_everything
 
     from diffusion_lightning.build import build_data, build_module, build_trainer
-    from diffusion_lightning.loggers import last_value
+    from diffusion_lightning.loggers import last_values
     from diffusion_lightning.resume import earlier_run, wandb_id
 
     at_least("seed", cfg.seed, 0, 2**32 - 1)
@@ -39,7 +39,7 @@ def train(cfg: DictConfig) -> float | None:
         before.check(cfg)
         if before.is_done(cfg):
             log.info("finished already: %s", folder)
-            return last_value(folder / "metrics.csv", cfg.optimized_metric)
+            return last_values(folder / "metrics.csv").get(cfg.optimized_metric)
     module = build_module(cfg)
     if "wandb" in cfg.logger:
         cfg.logger.wandb.id = cfg.logger.wandb.id or wandb_id(folder) or uuid.uuid4().hex[:8]

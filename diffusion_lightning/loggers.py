@@ -45,11 +45,13 @@ def rewrite_csv(
         writer.writerows(rows)
 
 
-def last_value(path: Path, name: str) -> float | None:
-    """The last value of a metric in a metrics.csv; None if it has none."""
+def last_values(path: Path) -> dict[str, float]:
+    """The last value of every metric in a metrics.csv."""
+    last: dict[str, float] = {}
     with path.open(newline="") as file:
-        values = [row[name] for row in csv.DictReader(file) if row.get(name)]
-    return float(values[-1]) if values else None
+        for row in csv.DictReader(file):
+            last |= {name: float(value) for name, value in row.items() if value}
+    return last
 
 
 class _CountsImages:

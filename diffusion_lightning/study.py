@@ -3,7 +3,6 @@
 The sweeps of `train.py` and `evaluate.py` write it by themselves; the command does it again for a folder.
 """
 
-import csv
 import json
 import logging
 import math
@@ -20,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, open_dict
 
 from diffusion_lightning.files import written_whole
+from diffusion_lightning.loggers import last_values
 from diffusion_lightning.plots import draw_lines, new_figure, write_csv, write_markdown
 from diffusion_lightning.record import RECORD, overrides
 
@@ -130,7 +130,7 @@ class TrainingTable(SweepTable):
             result = {
                 "optimized_metric": config.optimized_metric,
                 "overrides": overrides(),
-                "metrics": _last_values(folder / "metrics.csv"),
+                "metrics": last_values(folder / "metrics.csv"),
             }
             with written_whole(folder / RESULT) as file:
                 json.dump(result, file, indent=2)
@@ -161,14 +161,6 @@ def _evaluation(record: dict[str, Any]) -> Row:
         "statistics": source["train_statistics_sha256"][:12],
         "versions": " ".join(f"{name}={number}" for name, number in source["versions"].items()),
     }
-
-
-def _last_values(file: Path) -> Row:
-    last: Row = {}
-    with file.open(newline="") as opened:
-        for row in csv.DictReader(opened):
-            last |= {name: float(value) for name, value in row.items() if value}
-    return last
 
 
 def _training(result: dict[str, Any]) -> Row:

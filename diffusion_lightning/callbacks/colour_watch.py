@@ -14,7 +14,7 @@ NUM_IMAGES = 256
 
 
 class ColourWatch:
-    """Compares every grid of samples with the data, and warns when it is worse than grids before it.
+    """Compares every grid of samples with one set of data, and warns when it is worse than grids before it.
 
     drift is the largest distance of a channel's mean from the data's, in standard deviations of the data's
     channel; saturated is by how much more of the samples than of the data is 0 or 255. Both are large while
@@ -23,13 +23,15 @@ class ColourWatch:
     """
 
     def __init__(self) -> None:
+        self._of_data: tuple[Tensor, Tensor, Tensor] | None = None
         self.best = {"drift": float("inf"), "saturated": float("inf")}
 
     def __call__(self, samples: Tensor, data: ImageSet) -> dict[str, float]:
         """Drift and saturation of uint8 samples (N, C, H, W)."""
-        every = max(1, len(data) // NUM_IMAGES)
-        pixels, _ = data[torch.arange(0, len(data), every)[:NUM_IMAGES]]
-        mean, spread, saturated = _colours(pixels)
+        if self._of_data is None:  # once: a set on disk is decoded for it
+            every = max(1, len(data) // NUM_IMAGES)
+            self._of_data = _colours(data[torch.arange(0, len(data), every)[:NUM_IMAGES]][0])
+        mean, spread, saturated = self._of_data
         samples_mean, _, samples_saturated = _colours(samples)
         drift = ((samples_mean - mean).abs() / spread.clamp(min=1)).max()
         found = {"drift": float(drift), "saturated": max(0.0, float(samples_saturated - saturated))}

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from diffusion_lightning.callbacks.ema import averaged_weights
 from diffusion_lightning.data.base import data_of
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.errors import UserError, at_least, check_counts
 from diffusion_lightning.generate import Sampling, generate_together
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.metrics.frechet import frechet_distance
@@ -61,14 +61,11 @@ class FID(Callback):
         kid_subsets: int = 100,
         kid_subset_size: int = 1000,
     ) -> None:
-        counts = {"every_n_epochs": every_n_epochs, "batch_size": batch_size, "kid_subsets": kid_subsets}
-        for name, value in counts.items():
-            at_least(f"callbacks.fid.{name}", value)
-        for name, count in {
-            "num_images": 2 if num_images is None else num_images,
-            "kid_subset_size": kid_subset_size,
-        }.items():
-            at_least(f"callbacks.fid.{name}", count, 2)
+        check_counts(
+            "callbacks.fid", every_n_epochs=every_n_epochs, batch_size=batch_size, kid_subsets=kid_subsets
+        )
+        wanted = 2 if num_images is None else num_images
+        check_counts("callbacks.fid", least=2, num_images=wanted, kid_subset_size=kid_subset_size)
         at_least("callbacks.fid.seed", seed, 0, 2**64 - 1)
         if not max_seconds > 0:
             raise UserError(f"callbacks.fid.max_seconds is {max_seconds}; it must be positive.")
