@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from diffusion_lightning.noise import ImageNoise, key
+from diffusion_lightning.noise import ImageNoise, box_muller, key
 
 
 def draws(batch_size, count=16, seed=0, num_draws=3):
@@ -31,3 +32,29 @@ def test_it_is_standard_normal():
 def test_keys_differ():
     assert len({key(a, b) for a in range(10) for b in range(10)}) == 100
     assert len({key(5), key(5, 0), key(5, 0, 0), key(0, 5), key(2**32, 0), key(0, 1)}) == 6
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (1, 1, 1)])
+def test_any_shape_in_any_batch(shape):
+    whole = ImageNoise(3, range(70), shape)()
+    assert whole.shape == (70, *shape) and whole.dtype == torch.float32
+    for start, end in ((0, 1), (1, 8), (5, 69)):
+        assert torch.equal(ImageNoise(3, range(start, end), shape)(), whole[start:end])
+
+
+def test_box_muller_is_normal_out_into_the_tails():
+    """Against the distribution function: Kolmogorov-Smirnov, and the share beyond 4 standard deviations."""
+    bits = torch.randint(-(2**31), 2**31, (500, 4000), generator=torch.Generator().manual_seed(0))
+    z = box_muller(bits.to(torch.int32)).double().flatten().sort().values
+    cdf = torch.special.ndtr(z)
+    steps = torch.arange(len(z) + 1, dtype=torch.float64) / len(z)
+    distance = torch.maximum((steps[1:] - cdf).abs(), (cdf - steps[:-1]).abs()).max()
+    assert distance < 1.63 / len(z) ** 0.5  # 1 %
+    beyond = (z.abs() > 4).sum().item()
+    assert abs(beyond - 6.334e-5 * len(z)) < 4 * (6.334e-5 * len(z)) ** 0.5
+
+
+def test_box_muller_of_the_extreme_bits_is_finite():
+    extremes = torch.tensor([[0, -(2**31), 2**31 - 1, 1, -1, 0]], dtype=torch.int32)
+    z = box_muller(extremes)
+    assert z.isfinite().all() and z.abs().max() < 7

@@ -69,3 +69,19 @@ def test_refuses_bad_betas(ends):
 def test_refuses_a_bad_offset(s):
     with pytest.raises(UserError, match=r"schedule\.s"):
         Cosine(s=s)
+
+
+@pytest.mark.parametrize("schedule", [Linear(), Cosine(T=7)], ids=lambda s: type(s).__name__)
+def test_what_is_remembered_of_floats_is_what_tensors_give(schedule):
+    times = torch.rand(20, dtype=torch.float64)
+    for method in schedule.alpha, schedule.sigma, schedule.lam, schedule.log_alpha_bar:
+        expected = method(times)
+        for _ in range(2):
+            assert torch.equal(torch.stack([method(t) for t in times.tolist()]), expected)
+    later = (times + 0.1).clamp(max=1)
+    expected = 1 - torch.exp(schedule.log_alpha_bar(later) - schedule.log_alpha_bar(times))
+    torch.testing.assert_close(schedule.beta(later, times), expected)
+
+
+def test_schedules_do_not_share_what_they_remember():
+    assert Linear(beta_end=0.01).alpha(0.5) != Linear(beta_end=0.02).alpha(0.5)

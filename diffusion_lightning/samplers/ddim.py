@@ -2,7 +2,6 @@
 
 from collections import deque
 
-import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
@@ -47,7 +46,7 @@ class DDIM(Sampler):
         """x_s on the line through the predicted x0 and ε."""
         schedule = model.schedule
         alpha_s, sigma_s = schedule.alpha(s), schedule.sigma(s)
-        beta = -torch.expm1(schedule.log_alpha_bar(t) - schedule.log_alpha_bar(s))
+        beta = schedule.beta(t, s)
         tau = self.eta * sigma_s / prediction.sigma * beta.sqrt()
         x_s = alpha_s * prediction.x0 + (sigma_s**2 - tau**2).sqrt() * prediction.eps
         return x_s + tau * noise() if self.eta > 0 else x_s

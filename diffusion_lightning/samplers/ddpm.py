@@ -2,7 +2,6 @@
 
 from collections import deque
 
-import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
@@ -57,7 +56,7 @@ class DDPM(Sampler):
         schedule = model.schedule
         alpha_t, sigma_t = prediction.alpha, prediction.sigma
         alpha_s, sigma_s = schedule.alpha(s), schedule.sigma(s)
-        beta = -torch.expm1(schedule.log_alpha_bar(t) - schedule.log_alpha_bar(s))
+        beta = schedule.beta(t, s)
         variance = VARIANCES[self.variance](beta, sigma_t, sigma_s)
         mean = (alpha_s * beta / sigma_t**2) * prediction.x0
         mean += (alpha_t / alpha_s * (sigma_s / sigma_t) ** 2) * prediction.x_t

@@ -2,7 +2,6 @@
 
 from collections import deque
 
-import torch
 from torch import Tensor
 
 from diffusion_lightning.noise import Noise
@@ -25,6 +24,6 @@ class Resample(Corrector):
 
     def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
         """Forward from s to t, and back."""
-        log_ratio = model.schedule.log_alpha_bar(t) - model.schedule.log_alpha_bar(s)
-        x_t = torch.exp(0.5 * log_ratio) * x + (-torch.expm1(log_ratio)).sqrt() * noise()
+        beta = model.schedule.beta(t, s)
+        x_t = (1 - beta).sqrt() * x + beta.sqrt() * noise()
         return self._ancestral.step(model, model(x_t, t), t, s, noise, deque())

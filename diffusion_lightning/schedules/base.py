@@ -1,8 +1,10 @@
 """What every noise schedule offers, derived once from log ᾱ(t)."""
 
 from abc import ABC, abstractmethod
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, lru_cache, wraps
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +16,21 @@ Time = float | Tensor
 def float64(t: Time) -> Tensor:
     """Times or half log-SNRs as a float64 tensor on the CPU, where all schedule arithmetic happens."""
     return torch.as_tensor(t, dtype=torch.float64, device="cpu")
+
+
+def remembered(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A pure method that computes its value once for the same floats.
+
+    A walk asks for the numbers of a time several times, and the next batch's walk again; computing them
+    took longer than the walk's arithmetic on a batch of small images.
+    """
+    cached = lru_cache(maxsize=8192)(method)
+
+    @wraps(method)
+    def wrapped(self: "Schedule", *times: Time) -> Tensor:
+        return cached(self, *times) if all(isinstance(t, float) for t in times) else method(self, *times)
+
+    return wrapped
 
 
 class Schedule(ABC):
@@ -37,18 +54,26 @@ class Schedule(ABC):
     def log_alpha_bar(self, t: Time) -> Tensor:
         """log ᾱ(t): strictly decreasing, 0 at t = 0, finite at t = 1."""
 
+    @remembered
     def alpha(self, t: Time) -> Tensor:
         """Signal scale α(t) = √ᾱ(t)."""
         return torch.exp(0.5 * self.log_alpha_bar(t))
 
+    @remembered
     def sigma(self, t: Time) -> Tensor:
         """Noise scale σ(t) = √(1 - ᾱ(t)), through expm1 so that small t does not cancel."""
         return torch.sqrt(-torch.expm1(self.log_alpha_bar(t)))
 
+    @remembered
     def lam(self, t: Time) -> Tensor:
         """Half log-SNR λ(t) = log(α(t)/σ(t)); infinite at t = 0."""
         log_alpha_bar = self.log_alpha_bar(t)
         return 0.5 * (log_alpha_bar - torch.log(-torch.expm1(log_alpha_bar)))
+
+    @remembered
+    def beta(self, t: Time, s: Time) -> Tensor:
+        """The noise added from s to t > s, β = 1 - ᾱ(t)/ᾱ(s), which of neighbours is the table's."""
+        return -torch.expm1(self.log_alpha_bar(t) - self.log_alpha_bar(s))
 
     def t_of_lam(self, lam: Time) -> Tensor:
         """The time at which the half log-SNR is λ, by bisection of log ᾱ(t) = -log(1 + e^(-2λ))."""
@@ -74,11 +99,12 @@ class BetaSchedule(Schedule):
         """β_1 … β_T as float64 (T,), each in (0, 1)."""
 
     @cached_property
-    def _knots(self) -> Tensor:
-        return torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-self.betas()).cumsum(0)])
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times i/T and log ᾱ there, i = 0 … T."""
+        log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-self.betas()).cumsum(0)])
+        return np.arange(self.T + 1) / self.T, log_alpha_bar.numpy()
 
+    @remembered
     def log_alpha_bar(self, t: Time) -> Tensor:
         """Linear interpolation of the table's log ᾱ at t = i/T."""
-        u = float64(t) * self.T
-        i = u.long().clamp(0, self.T - 1)
-        return torch.lerp(self._knots[i], self._knots[i + 1], u - i)
+        return torch.as_tensor(np.interp(float64(t).numpy(), *self._table))
