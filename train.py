@@ -25,7 +25,7 @@ def train(cfg: DictConfig) -> float | None:
     """Train as configured and return the last value of the metric that a search optimizes."""
     from lightning.pytorch import seed_everything
 
-    from diffusion_lightning.build import build_data, build_module, build_trainer
+    from diffusion_lightning.build import build_data, build_module, build_trainer, choose_speed
     from diffusion_lightning.loggers import last_values
     from diffusion_lightning.resume import earlier_run, wandb_id
 
@@ -40,6 +40,7 @@ def train(cfg: DictConfig) -> float | None:
         if before.is_done(cfg):
             log.info("finished already: %s", folder)
             return last_values(folder / "metrics.csv").get(cfg.optimized_metric)
+    choose_speed(cfg).prepare_process()
     module = build_module(cfg)
     if "wandb" in cfg.logger:
         cfg.logger.wandb.id = cfg.logger.wandb.id or wandb_id(folder) or uuid.uuid4().hex[:8]

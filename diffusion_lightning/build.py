@@ -15,6 +15,7 @@ from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.generate import Sampling
 from diffusion_lightning.lightning_module import DiffusionModule
+from diffusion_lightning.speed import Speed, device_type
 
 instantiate = partial(hydra.utils.instantiate, _convert_="all")
 """Hydra's, with plain lists and dicts for arguments: configs end here."""
@@ -62,7 +63,17 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
         instantiate(cfg.optimizer),
         warmup_images=cfg.warmup_images,
         seed=cfg.seed,
+        speed=instantiate(cfg.speed),
     )
+
+
+def choose_speed(cfg: DictConfig) -> Speed:
+    """What makes training fast on its device; the precision goes back into the config, for the trainer."""
+    device = device_type(cfg.trainer.accelerator)
+    # How long the run is, by which it may be compiled, is known when the data are there
+    chosen = instantiate(cfg.speed).chosen(device, 0, training=True)
+    cfg.speed.precision = chosen.precision
+    return chosen
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:

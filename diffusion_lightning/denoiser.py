@@ -1,5 +1,7 @@
 """The denoiser: a network that knows its schedule and what its output means."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import cast
 
 import torch
@@ -17,10 +19,14 @@ class Denoiser(nn.Module):
             `num_classes`; label `num_classes` is the null label.
         schedule: α(t), σ(t) and T.
         parameterization: how the output encodes x0.
+
+    Attributes:
+        dtype: what the network multiplies in when it samples; everything else is float32.
     """
 
     def __init__(self, network: nn.Module, schedule: Schedule, parameterization: Parameterization) -> None:
         super().__init__()
+        self.dtype = torch.float32
         self.network = network
         self.num_classes = cast(int, network.num_classes)
         self.schedule = schedule
@@ -34,10 +40,23 @@ class Denoiser(nn.Module):
         """The network's raw output (B, C, H, W) at times t (B,) for labels y (B,); None is null."""
         if y is None:
             y = self.null(torch.empty(len(x_t), dtype=torch.long, device=x_t.device))
-        return self.network(x_t, (self.schedule.T * t).to(x_t), y)
+        return self.network(x_t, (self.schedule.T * t).to(x_t, non_blocking=True), y)
 
     def x0(self, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
         """The predicted clean images (B, C, H, W) at one time t, decoded in the precision of x_t."""
-        output = self(x_t, torch.full((len(x_t),), t, device=x_t.device), y).to(x_t.dtype)
+        lower = self.dtype != torch.float32
+        with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
+            output = self(x_t, torch.full((len(x_t),), t, device=x_t.device), y)
+        # A copy, as a CUDA graph writes its next output to the same place
+        output = output.to(x_t.dtype, copy=True)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return self.parameterization.x0(output, x_t, alpha, sigma)
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """Inside this context nothing is multiplied in a lower precision."""
+        dtype, self.dtype = self.dtype, torch.float32
+        try:
+            yield
+        finally:
+            self.dtype = dtype

@@ -18,6 +18,7 @@ from diffusion_lightning.metrics.loss_by_time import LossByTime
 from diffusion_lightning.networks.unet import Stage
 from diffusion_lightning.noise import ImageNoise, key
 from diffusion_lightning.objectives import Objective
+from diffusion_lightning.speed import Speed, dtype_of
 
 Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) in [-1, 1] and labels (B,)."""
@@ -35,6 +36,7 @@ class DiffusionModule(LightningModule):
         optimizer: parameters → optimizer.
         warmup_images: images over which the learning rate rises linearly from 0.
         seed: with epoch and batch, the key of every training step's randomness.
+        speed: how the network computes; the precision is the trainer's.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class DiffusionModule(LightningModule):
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         warmup_images: int = 0,
         seed: int = 0,
+        speed: Speed | None = None,
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
@@ -53,6 +56,7 @@ class DiffusionModule(LightningModule):
         self.optimizer = optimizer
         self.warmup_images = warmup_images
         self.seed = seed
+        self.speed = speed or Speed(compile=False)
         self.latest_loss: tuple[Tensor, Tensor] | None = None
         """Times (B,) and losses (B,) of the latest training batch."""
         self.train_loss = LossByTime()
@@ -74,7 +78,7 @@ class DiffusionModule(LightningModule):
         x0, _ = batch
         schedule, parameterization = self.denoiser.schedule, self.denoiser.parameterization
         alpha, sigma = (
-            scale.view(-1, 1, 1, 1).to(x0.device, x0.dtype)
+            scale.view(-1, 1, 1, 1).to(x0, non_blocking=True)
             for scale in (schedule.alpha(t), schedule.sigma(t))
         )
         output = self.denoiser(alpha * x0 + sigma * eps, t, y)
@@ -132,12 +136,15 @@ class DiffusionModule(LightningModule):
         metric.reset()
 
     def configure_model(self) -> None:
-        """Shard the network over the processes, stage by stage, if the strategy is of shards (FSDP2)."""
+        """Make the network fast, and shard it over the processes if the strategy is of shards (FSDP2)."""
         from lightning.pytorch.strategies import ModelParallelStrategy
         from torch.distributed.fsdp import FSDPModule, fully_shard
 
-        network = self.denoiser.network
-        if isinstance(self.trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
+        trainer, network = self.trainer, self.denoiser.network
+        self.denoiser.dtype = dtype_of(trainer.precision)
+        batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+        self.speed.chosen(trainer.strategy.root_device.type, batches, training=True).prepare(network)
+        if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
             for stage in network.modules():
                 if isinstance(stage, Stage):
                     fully_shard(stage)

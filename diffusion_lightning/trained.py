@@ -1,5 +1,6 @@
 """A trained model and how to draw from it: what every task of `sample.py` is handed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from diffusion_lightning.arguments import check_arguments
-from diffusion_lightning.build import build_sampling
+from diffusion_lightning.build import build_sampling, instantiate
 from diffusion_lightning.checkpoint import config_of, load_denoiser, load_test_images, read_checkpoint
 from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
@@ -21,8 +22,9 @@ from diffusion_lightning.images import from_uint8
 from diffusion_lightning.interpolation import invert
 from diffusion_lightning.noise import ImageNoise, Noise
 from diffusion_lightning.prediction import Prediction
-from diffusion_lightning.samplers.base import Callback
+from diffusion_lightning.samplers.base import Callback, Sampler
 from diffusion_lightning.sampling_model import SamplingModel
+from diffusion_lightning.speed import device_type
 
 
 @dataclass
@@ -180,6 +182,7 @@ def load_trained(cfg: DictConfig) -> Trained:
     sampling = build_sampling(merged)
     trust = tuple(cfg.trust)
     denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(device_of(cfg.device))
+    _make_fast(denoiser, cfg, sampling.sampler)
     return Trained(
         denoiser,
         sampling,
@@ -191,6 +194,17 @@ def load_trained(cfg: DictConfig) -> Trained:
         data_dir=cfg.data_dir,
         trust=trust,
     )
+
+
+def _make_fast(denoiser: Denoiser, cfg: DictConfig, sampler: Sampler) -> None:
+    """Apply `speed=`, as suits the number of evaluations that are to come."""
+    batches = math.ceil((cfg.num_images or 1) / cfg.batch_size)
+    evaluations = batches * sampler.evaluations(sampler.steps or denoiser.schedule.T)
+    device = next(denoiser.parameters()).device.type
+    speed = instantiate(cfg.speed).chosen(device, evaluations, training=False)
+    speed.prepare_process()
+    speed.prepare(denoiser.network)
+    denoiser.dtype = speed.dtype
 
 
 def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | None:
@@ -226,6 +240,4 @@ def device_of(name: str) -> str:
             reason = str(error).partition("\n")[0]
             raise UserError(f"device={name} is not to be had here ({reason}); try device=auto.") from None
         return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return device_type(name)

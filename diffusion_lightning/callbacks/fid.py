@@ -120,7 +120,7 @@ class FID(Callback):
         classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
         statistics, start = ImageStatistics(KEEP), time.perf_counter()
         bar = tqdm(total=n, desc="FID", unit="image", leave=False, disable=not trainer.is_global_zero)
-        with averaged_weights(trainer, module), trainer.precision_plugin.forward_context(), bar:
+        with averaged_weights(trainer, module), bar:
             for images, labels, count, _ in generate_together(
                 self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
             ):

@@ -93,7 +93,7 @@ class SampleGrid(Callback):
         if self._last_step == trainer.global_step:
             return
         self._last_step = trainer.global_step
-        with averaged_weights(trainer, module), trainer.precision_plugin.forward_context():
+        with averaged_weights(trainer, module):
             images = self._images(trainer, module)
         if not trainer.is_global_zero:
             return

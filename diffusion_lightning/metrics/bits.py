@@ -47,7 +47,9 @@ class Likelihood(Metric):
         schedule, batches = trained.denoiser.schedule, torch.arange(n).split(trained.batch_size)
         times = Uniform()(schedule, self.steps or schedule.T)
         total = len(batches) * (len(times) + self.flow.evaluations)
-        with tqdm(total=total, desc="likelihood", unit="evaluation") as bar:
+        bar = tqdm(total=total, desc="likelihood", unit="evaluation")
+        # Bits are counted in the last digits
+        with bar, trained.denoiser.in_float32():
             bits = [self._bits(trained, images, numbers, times, bar.update) for numbers in batches]
         values: dict[str, float] = {}
         for name, x in zip(("bits_bound", "bits_flow"), torch.cat(bits, 1), strict=True):

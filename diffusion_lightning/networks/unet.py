@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from diffusion_lightning.errors import UserError, check_counts, share
 from diffusion_lightning.networks.blocks import (
@@ -37,6 +38,10 @@ class UNet(nn.Module):
         num_heads: attention heads; divides the channels of each level that attends.
         dropout: probability inside each residual block.
 
+    Attributes:
+        gradient_checkpointing: compute each stage again for the gradient instead of keeping what is inside
+            (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost); off at first.
+
     Source: Ho et al. 2020 (DDPM), appendix B. `width=128, channel_mults=(1, 2, 2, 2)`, attention at
     16, dropout 0.1 is its CIFAR-10 network.
 
@@ -68,6 +73,7 @@ class UNet(nn.Module):
             raise UserError(f"network.width is {width}; it must be even.")
         if not channel_mults:
             raise UserError("network.channel_mults is empty; give a factor for each level, such as [1,2].")
+        self.gradient_checkpointing = False
         self.num_classes = num_classes
         self.image_shape = image_channels, image_size, image_size
         widths = [width * mult for mult in channel_mults]
@@ -118,14 +124,21 @@ class UNet(nn.Module):
         h = self.stem(x)
         skips = [h]
         for stage in self.down:
-            h = stage(h, embedding)
+            h = self._through(stage, h, embedding)
             skips.append(h)
-        h = self.middle_out(self.middle(h, embedding), embedding)
+        for stage in (self.middle, self.middle_out):
+            h = self._through(stage, h, embedding)
         for stage in self.up:
             if not stage.resamples:
                 h = torch.cat([h, skips.pop()], dim=1)
-            h = stage(h, embedding)
+            h = self._through(stage, h, embedding)
         return self.head(F.silu(self.head_norm(h)))
+
+    def _through(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+        """The stage's output, of which nothing else is kept for the gradient with checkpointing."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(stage, h, embedding, use_reentrant=False)
+        return stage(h, embedding)
 
 
 class Stage(nn.Module):
