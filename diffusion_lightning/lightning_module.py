@@ -85,6 +85,12 @@ class DiffusionModule(LightningModule):
         target = parameterization.target(x0, eps, alpha, sigma)
         return self.objective(output, target, alpha, sigma, parameterization)
 
+    def on_train_start(self) -> None:
+        """Compile the network, if that pays in a run of this length."""
+        _lay_out_as_weights(self.trainer.optimizers)
+        batches = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
+        self.speed.chosen(self.device.type, batches, training=True).compile_in_place(self.denoiser.network)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key the step's times, noise and dropped labels: those of the whole batch of all processes."""
         torch.manual_seed(key(self.seed, self.current_epoch, batch_idx))
@@ -136,14 +142,13 @@ class DiffusionModule(LightningModule):
         metric.reset()
 
     def configure_model(self) -> None:
-        """Make the network fast, and shard it over the processes if the strategy is of shards (FSDP2)."""
+        """Lay the network out, and shard it over the processes if the strategy is of shards (FSDP2)."""
         from lightning.pytorch.strategies import ModelParallelStrategy
         from torch.distributed.fsdp import FSDPModule, fully_shard
 
         trainer, network = self.trainer, self.denoiser.network
         self.denoiser.dtype = dtype_of(trainer.precision)
-        batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
-        self.speed.chosen(trainer.strategy.root_device.type, batches, training=True).prepare(network)
+        self.speed.lay_out(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
             for stage in network.modules():
                 if isinstance(stage, Stage):
@@ -185,6 +190,17 @@ class DiffusionModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def _lay_out_as_weights(optimizers: Iterable[Optimizer]) -> None:
+    """Give the optimizer's state, perhaps of a run with another memory format, the strides of its weights.
+
+    A fused step walks through both in the order of memory, and would silently mix them up.
+    """
+    for weight, state in ((w, s) for optimizer in optimizers for w, s in optimizer.state.items()):
+        for name, value in state.items():
+            if value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight).copy_(value)
 
 
 def _evenly_spread(images: range, T: int) -> Tensor:

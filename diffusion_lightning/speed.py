@@ -29,7 +29,7 @@ class Speed:
         compile: torch.compile the network, in place, once for all batch sizes: true, false, or a mode of
             torch's, of which "reduce-overhead" records CUDA graphs; None compiles on a GPU alone, if the run
             is long enough, and records graphs where it samples.
-        channels_last: keep images as (B, H, W, C) in memory; None does where a GPU's network is compiled.
+        channels_last: keep images as (B, H, W, C) in memory. The compiler does for itself where that pays.
         allocator: let the C library keep memory that was freed, instead of asking the kernel for it again in
             every step; None does on a CPU.
         gradient_checkpointing: forget what is inside a stage of the network, and compute it again for the
@@ -41,7 +41,7 @@ class Speed:
 
     precision: str | None = None
     compile: bool | str | None = None
-    channels_last: bool | None = None
+    channels_last: bool = False
     allocator: bool | None = None
     gradient_checkpointing: bool = False
 
@@ -61,24 +61,25 @@ class Speed:
 
     def chosen(self, device: str, evaluations: float, training: bool) -> "Speed":
         """The same with every None replaced, for so many evaluations on a device of this type."""
-        gpu = device == "cuda"
-        compiled = self.compile
-        if compiled is None:
-            compiled = gpu and evaluations >= COMPILE_AFTER and (training or "reduce-overhead")
-        channels_last, allocator = self.channels_last, self.allocator
+        pays = device == "cuda" and evaluations >= COMPILE_AFTER
+        compiled = (training or "reduce-overhead") if pays else False
         return replace(
             self,
             precision=self.precision or ("bf16-mixed" if multiplies_bf16(device) else "32-true"),
-            compile=compiled,
-            channels_last=gpu and bool(compiled) if channels_last is None else channels_last,
-            allocator=device == "cpu" if allocator is None else allocator,
+            compile=compiled if self.compile is None else self.compile,
+            allocator=device == "cpu" if self.allocator is None else self.allocator,
         )
 
     def prepare(self, network: nn.Module) -> None:
-        """Change the network in place; its state_dict stays as it is.
+        """Change a network in place that nothing else has its hands on yet; its state_dict stays as it is."""
+        self.lay_out(network)
+        self.compile_in_place(network)
+
+    def lay_out(self, network: nn.Module) -> None:
+        """Set the network's memory format and checkpointing, before an optimizer sees its weights.
 
         Raises:
-            UserError: if it cannot be compiled here, or does not know gradient checkpointing.
+            UserError: if it does not know gradient checkpointing.
         """
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
@@ -89,6 +90,13 @@ class Speed:
                     "speed.gradient_checkpointing=false."
                 )
             network.gradient_checkpointing = True  # type: ignore[assignment]
+
+    def compile_in_place(self, network: nn.Module) -> None:
+        """Compile the network's calls, if so chosen; its state_dict stays as it is.
+
+        Raises:
+            UserError: if there is no compiler.
+        """
         if self.compile:
             _check_compiler(next(network.parameters()).device)
             # The first batch's size is not built in: the last batch of a set, and a grid, have other sizes

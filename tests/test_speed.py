@@ -1,0 +1,189 @@
+import resource
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from diffusion_lightning import speed
+from diffusion_lightning.checkpoint import load_denoiser, read_checkpoint
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.networks import UNet
+from diffusion_lightning.speed import Speed
+from tests.runs import history, start, train_in
+from tests.test_unet import perturb
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_the_precision_follows_the_hardware(has_bf16, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+    for device in "cpu", "cuda":
+        precision = Speed().chosen(device, 1, training=True).precision
+        assert precision == ("bf16-mixed" if has_bf16 else "32-true")
+        assert Speed(precision="16-mixed").chosen(device, 1, training=True).precision == "16-mixed"
+    assert Speed().chosen("mps", 1, training=True).precision == "32-true"
+
+
+def test_a_compilation_must_be_worth_its_time(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    for device, evaluations, training, compiled in (
+        ("cuda", 1e5, True, True),
+        ("cuda", float("inf"), True, True),
+        ("cuda", 1e5, False, "reduce-overhead"),
+        ("cuda", 100, True, False),
+        ("cpu", 1e9, True, False),
+    ):
+        assert Speed().chosen(device, evaluations, training).compile == compiled
+        assert Speed(compile=False).chosen(device, evaluations, training).compile is False
+        assert Speed(compile=True).chosen(device, evaluations, training).compile is True
+
+
+@pytest.mark.parametrize("bad", [{"precision": "bf16"}, {"compile": "fast"}])
+def test_unknown_names_are_refused(bad):
+    with pytest.raises(UserError, match=rf"speed.{next(iter(bad))} is .*, "):
+        Speed(**bad)
+
+
+def losses(folder):
+    return torch.tensor([float(row["train/loss"]) for row in history(folder) if row["train/loss"]])
+
+
+def test_bfloat16_learns_as_float32_does(tmp_path):
+    """The same curve, to rounding; the demo's hour-long twin is in docs/speed.md."""
+    options = ["trainer.max_epochs=4", "trainer.log_every_n_steps=1", "optimizer.lr=3e-3", "warmup_images=0"]
+    options += ["callbacks.sample_grid=null"]
+    curves = []
+    for precision in "32-true", "bf16-mixed":
+        train_in(tmp_path / precision, *options, f"speed.precision={precision}")
+        curves.append(losses(tmp_path / precision))
+    plain, bf16 = curves
+    assert len(plain) == 24 and plain[-4:].mean() < 0.7 * plain[0]
+    assert not torch.equal(plain, bf16)
+    torch.testing.assert_close(plain, bf16, rtol=0.02, atol=0)
+
+
+def test_compiled_in_place_once_for_all_batch_sizes(tmp_path, monkeypatch):
+    """Training and what needs no gradient are two graphs; last batches and grids of other sizes add none."""
+    graphs = []
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    # Without the wait for a compiler: what is traced is what would be compiled
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counting))
+    options = ["network.channel_mults=[1]", "network.attention_resolutions=[]", "trainer.max_epochs=2"]
+    options += ["dataset.batch_size=100", "trainer.limit_val_batches=1.0", "speed.precision=32-true"]
+    # torch itself treats convolutions of fewer than 16 images otherwise on a CPU
+    options += ["callbacks.sample_grid.num_images=20"]
+    train_in(tmp_path / "compiled", *options, "speed.compile=true")
+    assert len(graphs) == 2
+    train_in(tmp_path / "eager", *options, "speed.compile=false")
+    compiled, eager = (read_checkpoint(tmp_path / name) for name in ("compiled", "eager"))
+    for state in "state_dict", "current_model_state":
+        assert list(compiled[state]) == list(eager[state])
+        for name, value in eager[state].items():
+            torch.testing.assert_close(compiled[state][name], value, rtol=1e-4, atol=1e-6)
+    load_denoiser(compiled)
+
+
+def network(**options):
+    torch.manual_seed(0)
+    return perturb(UNet(1, 8, 10, 8, (1, 2), 1, attention_resolutions=(4,), dropout=0.2, **options))
+
+
+def inputs():
+    rng = torch.Generator().manual_seed(1)
+    return torch.randn(6, 1, 8, 8, generator=rng), torch.full((6,), 500.0), torch.arange(6)
+
+
+def gradients_and_bytes(model):
+    """Gradients, and the bytes kept for them."""
+    kept = 0
+
+    def pack(x):
+        nonlocal kept
+        kept += x.nbytes
+        return x
+
+    torch.manual_seed(2)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        loss = model(*inputs()).square().sum()
+    loss.backward()
+    return [p.grad for p in model.parameters()], kept
+
+
+def test_gradient_checkpointing_keeps_less_and_changes_nothing():
+    """Dropped units included: the second forward draws what the first did."""
+    checkpointed = network()
+    Speed(gradient_checkpointing=True).lay_out(checkpointed)
+    (expected, kept), (found, kept_less) = gradients_and_bytes(network()), gradients_and_bytes(checkpointed)
+    assert kept_less < 0.5 * kept
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_network_without_checkpointing_says_so():
+    with pytest.raises(UserError, match="Conv2d has no gradient_checkpointing"):
+        Speed(gradient_checkpointing=True).lay_out(nn.Conv2d(1, 1, 1))
+
+
+def test_channels_last_changes_nothing():
+    other = network().eval()
+    expected = other(*inputs())
+    Speed(channels_last=True).lay_out(other)
+    assert other.down[0].body.conv2.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(other(*inputs()), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_goes_on_in_another_memory_format(tmp_path):
+    """A fused step would take the state's numbers for those of other weights."""
+    options = ["speed=plain", "callbacks.sample_grid=null"]
+    train_in(tmp_path / "whole", *options)
+    train_in(tmp_path / "changed", *options, "trainer.max_epochs=1")
+    train_in(tmp_path / "changed", *options, "speed.channels_last=true", "resume=true")
+    whole, changed = (
+        read_checkpoint(tmp_path / name)["current_model_state"] for name in ("whole", "changed")
+    )
+    for name, weight in whole.items():
+        torch.testing.assert_close(changed[name], weight, rtol=1e-3, atol=1e-4)
+
+
+def count_page_faults(faults):
+    def new_pages():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            torch.zeros(2**24)  # 64 MB, which glibc never keeps by itself
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    new_pages()
+    faults.put(new_pages())
+    speed.keep_freed_memory()
+    new_pages()
+    faults.put(new_pages())
+
+
+def test_freed_memory_is_used_again():
+    from tests.runs import PROCESSES
+
+    faults = PROCESSES.Queue()
+    process = start(count_page_faults, faults)
+    before, after = faults.get(timeout=60), faults.get(timeout=60)
+    process.join()
+    assert before > 40_000 and after < before / 20
+
+
+def test_only_the_network_computes_in_lower_precision(trained_digits):
+    """Decoded images stay float32, near those of a float32 network, and exact where that is asked for."""
+    denoiser = load_denoiser(read_checkpoint(trained_digits))
+    x, y = torch.randn(8, 1, 8, 8), torch.arange(8)
+    with torch.no_grad():
+        exact = denoiser.x0(x, 0.5, y)
+        denoiser.dtype = torch.bfloat16
+        lower = denoiser.x0(x, 0.5, y)
+        with denoiser.in_float32():
+            assert torch.equal(denoiser.x0(x, 0.5, y), exact)
+    assert lower.dtype == torch.float32 and not torch.equal(lower, exact)
+    assert (lower - exact).abs().max() < 0.1
