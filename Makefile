@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint format
+.PHONY: demo test test-all bench lint format
 demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid, say where it is
 	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
 	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
@@ -15,6 +15,9 @@ test: .venv/ready  ## the tests that end within minutes
 
 test-all: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+bench: .venv/bench  ## speed beside other libraries and the machine's roof, in benchmarks/results/
+	$(BIN)/python -m benchmarks
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -29,4 +32,8 @@ format: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@
+
+.venv/bench: .venv/ready
+	$(BIN)/python -m pip install --quiet -e ".[bench]"
 	touch $@

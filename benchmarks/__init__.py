@@ -1,0 +1,1 @@
+"""How fast diffusion-lightning is, beside other libraries and the machine's roof: `python -m benchmarks`."""

@@ -1,0 +1,68 @@
+"""Measures everything: `python -m benchmarks`; README.md in this folder says what."""
+
+import json
+import os
+import tempfile
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.parts import PARTS, Part
+from benchmarks.report import report
+from benchmarks.running import measured, start
+from benchmarks.settings import Settings
+from diffusion_lightning.files import written_whole
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parsed()
+    settings = Settings.of(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        # Of a compilation that was kept by an earlier run one would not see the cost
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        hardware, _ = start("machine", "-", "-", settings)
+        path = Path(arguments.out) / f"{arguments.name or hardware['name']}.json"
+        for name in arguments.only:
+            part = measure(PARTS[name], settings, arguments.rounds)
+            save(path, hardware, name, part)
+    print(f"{path}\n{path.with_suffix('.md')}")
+
+
+def parsed() -> Namespace:
+    """The arguments; --quick is a single round."""
+    parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="parts; else all")
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each program")
+    parser.add_argument("--out", default="benchmarks/results", help="folder of the report")
+    parser.add_argument("--name", help="of the report; else the machine's")
+    Settings.add_to(parser)
+    return parser.parse_args()
+
+
+def measure(part: Part, settings: Settings, rounds: int) -> dict[str, Any]:
+    """The part's rows, with what they were measured with."""
+    _, software = start("machine", "-", "-", settings)
+    rounds = 1 if settings.quick else rounds * part.repeat
+    return {
+        **{key: software[key] for key in ("date", "commit", "versions")},
+        "device": settings.device,
+        "quick": settings.quick,
+        "rounds": rounds,
+        "rows": measured(part, settings, rounds),
+    }
+
+
+def save(path: Path, hardware: dict[str, Any], name: str, part: dict[str, Any]) -> None:
+    """Put the part into the JSON, beside what is there already, and write the report of all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text())["parts"] if path.exists() else {}
+    parts = {**known, name: part}
+    results = {"machine": hardware, "parts": {key: parts[key] for key in PARTS if key in parts}}
+    for file, text in ((path, json.dumps(results, indent=1)), (path.with_suffix(".md"), report(results))):
+        with written_whole(file) as opened:
+            opened.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""diffusion-lightning as its commands configure it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+import diffusion_lightning.cli  # noqa: F401  (registers what configs resolve with)
+from benchmarks.settings import CASES, Row, Settings
+from benchmarks.timing import Stopwatch, dtype_name, flop
+from diffusion_lightning.build import instantiate
+from diffusion_lightning.speed import Speed, device_type
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def composed(case: str, settings: Settings, *overrides: str) -> DictConfig:
+    """What `python train.py dataset=<case> <overrides>` trains with, on random images, without pictures."""
+    fixed = (
+        f"dataset={case}",
+        "dataset._target_=benchmarks.data.RandomImages",
+        f"dataset.batch_size={CASES[case].images(settings)}",
+        f"trainer.accelerator={'cpu' if settings.device == 'cpu' else 'gpu'}",
+        "trainer.enable_progress_bar=false",
+        "callbacks.progress_bar=null",
+        "callbacks.sample_grid=null",
+    )
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", [*fixed, *overrides])
+
+
+def network_flop(cfg: DictConfig, train: bool) -> int:
+    """Floating-point operations of the config's network for one batch."""
+    data = cfg.dataset
+    shape = data.batch_size, data.image_channels, data.image_size, data.image_size
+    return flop(lambda: instantiate(cfg.network), _without_labels, shape, train)
+
+
+def _without_labels(network: Any, x: Tensor, time: Tensor) -> Tensor:
+    return network(x, time, torch.full((len(x),), network.num_classes))
+
+
+def speed_of(cfg: DictConfig, evaluations: float, training: bool) -> Speed:
+    """The config's speed, chosen for so many evaluations and set for this process."""
+    speed: Speed = instantiate(cfg.speed).chosen(device_type(cfg.trainer.accelerator), evaluations, training)
+    speed.prepare_process()
+    return speed
+
+
+def row(cfg: DictConfig, watch: Stopwatch, speed: Speed, network: nn.Module, train: bool) -> Row:
+    """What the stopwatch says of steps of the config's network."""
+    return watch.row(
+        cfg.dataset.batch_size,
+        flop=network_flop(cfg, train),
+        dtype=dtype_name(speed.dtype),
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
