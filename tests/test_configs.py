@@ -1,5 +1,6 @@
 """One matrix over every YAML: each option composes with the default experiment and builds."""
 
+import weakref
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from diffusion_lightning.build import build_callbacks, build_denoiser, build_sam
 from diffusion_lightning.clamp import Clamp
 from diffusion_lightning.generate import generate
 from diffusion_lightning.networks import UNet
+from diffusion_lightning.schedules import Linear
 from tests.oracles import GaussianOracle, normal, sampling_model, through_a_network
 from tests.test_unet import perturb
 
@@ -128,6 +130,25 @@ class Bounded(Clamp):
 
     def __call__(self, x0):
         return x0.clamp(-3, 3)
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_a_walk_of_many_steps_holds_no_more_than_a_short_one(sampler):
+    model, x = sampling_model(GaussianOracle(Linear())), normal(2, 1, 4, 4)
+
+    def most_held(steps):
+        held = []
+
+        def callback(i, t, prediction):
+            references.append(weakref.ref(prediction))
+            held.append(sum(reference() is not None for reference in references))
+
+        references = []
+        cfg = composed("train", f"sampler={sampler}", f"sampler.steps={steps}")
+        build_sampling(cfg).sampler(model, x, callback=callback)
+        return max(held)
+
+    assert most_held(300) == most_held(10)
 
 
 @pytest.mark.parametrize("study", names("study"))

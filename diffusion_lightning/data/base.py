@@ -24,7 +24,16 @@ class TensorImages(ImageSet):
 
     def __getitem__(self, indices: Tensor) -> Batch:
         """The images and labels at the indices (B,)."""
+        indices = indices.to(self.labels.device, non_blocking=True)
         return self.images[indices], self.labels[indices]
+
+    def to(self, device: torch.device) -> "TensorImages":
+        """The same set in the memory of a device."""
+        return TensorImages(self.images.to(device), self.labels.to(device))
+
+
+ON_GPU = 2**30
+"""Bytes of a training set in memory that a GPU takes whole, so that no batch has to be moved there."""
 
 
 class ImageData(LightningDataModule, ABC):
@@ -135,13 +144,16 @@ class ImageData(LightningDataModule, ABC):
         shuffle = train and not overfit
         batches = Batches(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if isinstance(images, TensorImages) and train and device.type == "cuda":
+            images = images.to(device) if images.images.nbytes <= ON_GPU else images
         return Loader(
             Flipped(images),
             sampler=batches,
             batch_size=None,  # `batches` yields whole batches
             num_workers=workers,
             persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=device.type == "cuda" and images.labels.device.type == "cpu",
         )
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

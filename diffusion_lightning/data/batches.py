@@ -136,4 +136,7 @@ class Flipped(Dataset[Batch]):
         """uint8 images (B, C, H, W) and labels (B,)."""
         indices, flips = batch
         x, y = self.images[indices]
-        return torch.where(flips.view(-1, 1, 1, 1), x.flip(-1), x) if flips.any() else x, y
+        if flips.any():
+            flips = flips.to(x.device, non_blocking=True)
+            x = torch.where(flips.view(-1, 1, 1, 1), x.flip(-1), x)
+        return x, y
