@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.parts import PARTS, Part
 from benchmarks.report import report
-from benchmarks.running import measured, start
+from benchmarks.running import Failed, measured, start
 from benchmarks.settings import Settings
 from diffusion_lightning.files import written_whole
 
@@ -21,7 +21,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # Of a compilation that was kept by an earlier run one would not see the cost
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-        hardware, _ = start("machine", "-", "-", settings)
+        try:
+            hardware, _ = start("machine", "-", "-", settings)
+        except Failed as error:
+            raise SystemExit(f"error: {error}") from None
         path = Path(arguments.out) / f"{arguments.name or hardware['name']}.json"
         for name in arguments.only:
             part = measure(PARTS[name], settings, arguments.rounds)
@@ -59,9 +62,10 @@ def save(path: Path, hardware: dict[str, Any], name: str, part: dict[str, Any]) 
     known = json.loads(path.read_text())["parts"] if path.exists() else {}
     parts = {**known, name: part}
     results = {"machine": hardware, "parts": {key: parts[key] for key in PARTS if key in parts}}
-    for file, text in ((path, json.dumps(results, indent=1)), (path.with_suffix(".md"), report(results))):
-        with written_whole(file) as opened:
-            opened.write(text + "\n")
+    with written_whole(path) as file:
+        file.write(json.dumps(results, indent=1) + "\n")
+    with written_whole(path.with_suffix(".md")) as file:
+        file.write(report(results) + "\n")
 
 
 if __name__ == "__main__":

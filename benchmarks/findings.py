@@ -56,7 +56,7 @@ def _roof(results: Results, case: str) -> Iterator[str]:
 
 
 def _against_peers(part: str, program: str) -> Callable[[Results, str], Iterator[str]]:
-    """How our program compares with the others; of diffusers with the levers, with the faster one."""
+    """How our program compares with the others; of the two diffusers with levers, with the faster one."""
 
     def found(results: Results, case: str) -> Iterator[str]:
         ours = _seconds(results, part, case, program)
@@ -66,11 +66,11 @@ def _against_peers(part: str, program: str) -> Callable[[Results, str], Iterator
             if row["case"] == case and "seconds" in row
         }
         levers = {name: rows[name] for name in ("diffusers-bf16", "diffusers-levers") if name in rows}
-        fastest = min(levers, key=levers.__getitem__)
-        names = {"diffusers": "diffusers", fastest: f"diffusers with the levers ({fastest})"}
-        names["denoising-diffusion-pytorch"] = "denoising-diffusion-pytorch"
-        compared = [f"{rows[name] / ours:.2f} × {label}" for name, label in names.items() if name in rows]
-        yield f"{case}: `{program}` runs at the speed of {', '.join(compared)}."
+        fastest = sorted(levers, key=levers.__getitem__)[:1]
+        names = [name for name in ("diffusers", *fastest, "denoising-diffusion-pytorch") if name in rows]
+        if names:
+            compared = ", ".join(f"{rows[name] / ours:.2f} × {name}" for name in names)
+            yield f"{case}: `{program}` runs at the speed of {compared}."
 
     return found
 
@@ -112,10 +112,11 @@ def _data(results: Results, case: str) -> Iterator[str]:
 
 
 def _levers(results: Results, case: str) -> Iterator[str]:
+    plain = _seconds(results, "levers", case, "plain")
     rows = [row for row in results["parts"]["levers"]["rows"] if row["case"] == case and "seconds" in row]
     fastest = min(rows, key=lambda row: row["seconds"]["median"])
     smallest = min(rows, key=lambda row: row["memory"])
-    gain = _seconds(results, "levers", case, "plain") / fastest["seconds"]["median"]
+    gain = plain / fastest["seconds"]["median"]
     yield f"{case}: fastest is {fastest['program']}, {gain:.2f} × plain; smallest is {smallest['program']}."
 
 
@@ -123,8 +124,9 @@ def _growth(results: Results, case: str) -> Iterator[str]:
     roof = roofs(results)
     rows = [row for row in results["parts"]["growth"]["rows"] if row["case"] == case and "seconds" in row]
     shares = {row["program"]: row["flop"] / row["seconds"]["median"] / roof[row["dtype"]] for row in rows}
-    least = min(shares, key=shares.__getitem__)
-    yield f"{case}: furthest below the roof at {least}, with {100 * shares[least]:.0f} % of it."
+    if shares:
+        least = min(shares, key=shares.__getitem__)
+        yield f"{case}: furthest below the roof at {least}, with {100 * shares[least]:.0f} % of it."
 
 
 FINDERS: dict[str, Callable[[Results, str], Iterator[str]]] = {

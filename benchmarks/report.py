@@ -56,7 +56,7 @@ def _columns(part: Part, rows: list[Row], roof: dict[str, float]) -> list[Column
         return f"{reference[row['case']]['seconds']['median'] / row['seconds']['median']:.2f}"
 
     return [
-        (f"ms a {part.unit}", lambda row: row.get("error") or _spread(row.get("seconds"), 1000)),
+        (f"ms per {part.unit}", lambda row: row.get("error") or _spread(row.get("seconds"), 1000)),
         (
             "images/s",
             lambda row: _figure(row["images"] / row["seconds"]["median"]) if "images" in row else None,

@@ -17,5 +17,5 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
     done = subprocess.run([sys.executable, *STARTUP[program]], cwd=ROOT, capture_output=True, text=True)
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+        raise SystemExit(done.stderr.strip().splitlines()[-1])
     return [{"seconds": [seconds]}]

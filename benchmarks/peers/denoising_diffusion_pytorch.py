@@ -69,7 +69,7 @@ def train(case: str, program: str, settings: Settings) -> Row:
     watch = Stopwatch(settings)
     while watch.lap():
         step()
-    return _row(case, watch, settings, train=True)
+    return _row(case, watch, settings, model, train=True)
 
 
 def sample(case: str, program: str, settings: Settings) -> Row:
@@ -78,14 +78,14 @@ def sample(case: str, program: str, settings: Settings) -> Row:
     watch = Stopwatch(settings, per=EVALUATIONS)
     while watch.lap():
         model.sample(CASES[case].images(settings))
-    return _row(case, watch, settings, train=False)
+    return _row(case, watch, settings, model, train=False)
 
 
-def _row(case: str, watch: Stopwatch, settings: Settings, train: bool) -> Row:
+def _row(case: str, watch: Stopwatch, settings: Settings, model: GaussianDiffusion, train: bool) -> Row:
     images = CASES[case].images(settings)
     return watch.row(
         images,
         flop=flop(lambda: network(case), lambda net, x, t: net(x, t), (images, *CASES[case].shape), train),
         dtype="float32",
-        parameters=sum(p.numel() for p in network(case).parameters()),
+        parameters=sum(p.numel() for p in model.model.parameters()),
     )
