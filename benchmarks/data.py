@@ -1,7 +1,7 @@
 """Random images for all programs, and how fast images are loaded."""
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.settings import CASES, Row, Settings
 from benchmarks.timing import Stopwatch
 from diffusion_lightning.data.base import ImageData, TensorImages
+from diffusion_lightning.data.batches import Batches, Flipped, Loader
 
 NUM_IMAGES = 50_000
 
@@ -26,23 +27,28 @@ class RandomImages(ImageData):
 
 
 def batches(data: ImageData, device: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images (B, C, H, W) in [-1, 1] and labels (B,) on the device, epoch after epoch."""
-    data.setup()
-    loader: Any = data.train_dataloader()
-    epoch = 0
-    while True:
-        loader.sampler.set_epoch(epoch)
-        for x, y in loader:
-            moved = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-            yield data.on_after_batch_transfer(moved, 0)
-        epoch += 1
+    """Images (B, C, H, W) in [-1, 1] and labels (B,) on the device, epoch after epoch.
+
+    As in training, the whole set is there: nobody waits for a batch to be moved.
+    """
+    images = data.load(train=True).to(torch.device(device))  # type: ignore[attr-defined]
+    order = Batches(len(images), data.batch_size, data.seed, flip=data.flip)
+    loader = Loader(Flipped(images), sampler=order, batch_size=None)
+    for epoch in count():
+        order.set_epoch(epoch)
+        for batch in loader:
+            yield data.on_after_batch_transfer(batch, 0)
 
 
 def random_batches(case: str, settings: Settings) -> Iterator[tuple[Tensor, Tensor]]:
     """The case's batches, for programs that have no config."""
+    return batches(random_images(case, CASES[case].images(settings)), settings.device)
+
+
+def random_images(case: str, batch: int) -> RandomImages:
+    """The case's images, so many a batch."""
     channels, size, _ = CASES[case].shape
-    data = RandomImages(".", CASES[case].images(settings), channels, size, num_classes=10)
-    return batches(data, settings.device)
+    return RandomImages(".", batch, channels, size, num_classes=10, flip=CASES[case].flip)
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -51,9 +57,9 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     def __init__(self, images: TensorImages, flip: bool) -> None:
         from torchvision import transforms as T
 
-        shape = images.images.permute(0, 2, 3, 1)
-        self.pixels, self.labels = shape.squeeze(-1).numpy(), images.labels.tolist()
-        channels = shape.shape[-1]
+        channels = images.images.shape[1]
+        self.pixels = images.images.permute(0, 2, 3, 1).squeeze(-1).numpy()
+        self.labels = images.labels.tolist()
         normalize = T.Normalize([0.5] * channels, [0.5] * channels)
         self.transform = T.Compose([*([T.RandomHorizontalFlip()] if flip else []), T.ToTensor(), normalize])
 
@@ -69,13 +75,11 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def run(case: str, program: str, settings: Settings) -> list[Row]:
-    """Batch after batch, of 64 images for MNIST and of 128, flipped, for CIFAR-10."""
-    channels, size, _ = CASES[case].shape
-    batch, flip = {"mnist": (64, False), "cifar10": (128, True)}[case]
-    data = RandomImages(".", batch, channels, size, num_classes=10, flip=flip)
+    """Batch after batch, as large as its recipe's: 64 images of MNIST's size, 128 of CIFAR-10's."""
+    batch, flip = CASES[case].gpu_batch, CASES[case].flip
+    data = random_images(case, batch)
     loaded = batches(data, settings.device)
     if program == "torchvision":
-        data.setup()
         pictures = DataLoader(Pictures(data.load(train=True), flip), batch, shuffle=True, drop_last=True)
         loaded = ((x.to(settings.device), y.to(settings.device)) for x, y in pictures)
     watch = Stopwatch(settings, budget=2.0)

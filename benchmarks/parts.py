@@ -1,6 +1,5 @@
 """What is measured: every part with its programs, as names alone, so that the parent stays small."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -61,60 +60,60 @@ class Part:
     repeat: int = 1
 
 
-def _parts() -> Iterable[Part]:
-    yield Part(
+_PARTS = (
+    Part(
         "roof",
         "The fastest that PyTorch computes here: matrix products and 3×3 convolutions. The roof of a type is "
         "its largest figure.",
         tuple((dtype, "all") for dtype in ("float32", "bfloat16")),
         "call",
-    )
-    yield Part(
+    ),
+    Part(
         "training",
         "A full training step: batch, noise, forward, loss, backward, clipping, optimizer, averaged weights.",
         tuple(product(CASES, TRAINING)),
         "step",
         "diffusers",
-    )
-    yield Part(
+    ),
+    Part(
         "overhead",
         "What Lightning and its callbacks add to a bare loop with the same network and levers.",
         tuple(product(("mnist", "cifar10", "tiny"), ("lightning", "plain"))),
         "step",
         "plain",
         repeat=2,
-    )
-    yield Part(
+    ),
+    Part(
         "sampling",
         "An evaluation of the network inside a walk of DDIM, without gradients.",
         tuple(product(CASES, SAMPLING)),
         "evaluation",
         "diffusers",
-    )
-    yield Part(
+    ),
+    Part(
         "sampler",
         "A step of a sampler beside the network, which here returns its input: 1×28×28, 64 images; and the "
         "peak of the memory that a walk holds.",
         (("steps", "all"), ("memory", "all")),
         "step",
         "diffusers",
-    )
-    yield Part(
+    ),
+    Part(
         "data",
         "Loading a batch of shuffled images and handing it over as float32 in [-1, 1].",
         tuple(product(CASES, ("ours", "torchvision"))),
         "batch",
         "torchvision",
-    )
-    yield Part(
+    ),
+    Part(
         "startup",
         "A new process, from its start to its end.",
         tuple(("process", program) for program in STARTUP),
         "process",
         "import diffusers",
         repeat=2,
-    )
-    yield Part(
+    ),
+    Part(
         "levers",
         "Our own step with one thing switched at a time, from eager float32 up.",
         tuple(
@@ -126,13 +125,13 @@ def _parts() -> Iterable[Part]:
         ),
         "step or evaluation",
         "plain",
-    )
-    yield Part(
+    ),
+    Part(
         "growth",
         "Our training step with MNIST's network, from 16 images a step, width 32 and 28×28 on.",
         tuple((kind, str(size)) for kind, sizes in GROWTH.items() for size in sizes),
         "step",
-    )
+    ),
+)
 
-
-PARTS = {part.name: part for part in _parts()}
+PARTS = {part.name: part for part in _PARTS}

@@ -47,18 +47,20 @@ class Case:
     Args:
         shape: (C, H, W).
         batch, gpu_batch: images a step on a CPU and on a GPU.
+        flip: whether half of them are mirrored.
     """
 
     shape: tuple[int, int, int]
     batch: int
     gpu_batch: int
+    flip: bool
 
     def images(self, settings: Settings) -> int:
         """Images a step."""
         return settings.batch or (self.batch if settings.device == "cpu" else self.gpu_batch)
 
 
-CASES = {"mnist": Case((1, 28, 28), 64, 64), "cifar10": Case((3, 32, 32), 16, 128)}
+CASES = {"mnist": Case((1, 28, 28), 64, 64, flip=False), "cifar10": Case((3, 32, 32), 16, 128, flip=True)}
 """By the name of the data set and of its network."""
 
 EVALUATIONS = 4
