@@ -47,10 +47,8 @@ class Denoiser(nn.Module):
         lower = self.dtype != torch.float32
         with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
             output = self(x_t, torch.full((len(x_t),), t, device=x_t.device), y)
-        # A copy, as a CUDA graph writes its next output to the same place
-        output = output.to(x_t.dtype, copy=True)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        return self.parameterization.x0(output, x_t, alpha, sigma)
+        return self.parameterization.x0(output.to(x_t.dtype), x_t, alpha, sigma)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -59,6 +60,8 @@ class DiffusionModule(LightningModule):
         self.speed = speed or Speed(compile=False)
         self.latest_loss: tuple[Tensor, Tensor] | None = None
         """Times (B,) and losses (B,) of the latest training batch."""
+        self.gradient_norm: Tensor | None = None
+        """Of the latest batch, before it is clipped, if somebody computed it."""
         self.train_loss = LossByTime()
         self.val_loss = LossByTime()
 
@@ -174,6 +177,19 @@ class DiffusionModule(LightningModule):
             )
         if "train_loss" in checkpoint:
             self.train_loss.set_sums(checkpoint["train_loss"][self.global_rank :: self.trainer.world_size])
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the trainer says, by the norm that is known already."""
+        norm, self.gradient_norm = self.gradient_norm, None
+        if norm is None or not gradient_clip_val or gradient_clip_algorithm == "value":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, whatever the batch and the world."""

@@ -48,8 +48,8 @@ class X0(Parameterization):
         return x0
 
     def x0(self, output: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """The output itself."""
-        return output
+        """The output itself, but not its memory, into which a CUDA graph writes the next one."""
+        return output.clone()
 
     def x0_gain(self, alpha: Tensor, sigma: Tensor) -> Tensor:
         """1."""

@@ -66,7 +66,8 @@ class FiniteGuard(Callback):
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             return  # fp16: infinite gradients are how its scaler finds the scale, and it skips them itself
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-        norm = get_total_norm(gradients)
+        # The module clips with it
+        norm = pl_module.gradient_norm = get_total_norm(gradients)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         pl_module.log("train/grad_norm", norm)
         self._steps.append((trainer.global_step, norm, losses))
