@@ -17,7 +17,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.guidance import Guidance
 from diffusion_lightning.metrics.loss_by_time import LossByTime
 from diffusion_lightning.networks.unet import Stage
-from diffusion_lightning.noise import ImageNoise, key
+from diffusion_lightning.noise import ImageNoise, key, seed_generators
 from diffusion_lightning.objectives import Objective
 from diffusion_lightning.speed import Speed, dtype_of
 
@@ -96,7 +96,7 @@ class DiffusionModule(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Key the step's times, noise and dropped labels: those of the whole batch of all processes."""
-        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx))
+        seed_generators(key(self.seed, self.current_epoch, batch_idx), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss at random times t in {1/T, …, 1}, with random noise and dropped labels."""
@@ -109,7 +109,7 @@ class DiffusionModule(LightningModule):
         eps = torch.randn(n, *x0.shape[1:], device=x0.device)[mine]
         y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
         # Units of the network are dropped by each process on its own
-        torch.manual_seed(key(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        seed_generators(key(self.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
         loss = self.loss(batch, t, eps, y)
         self.latest_loss = t, loss.detach()
         self.train_loss.update(loss.detach(), t)

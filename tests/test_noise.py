@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diffusion_lightning.noise import ImageNoise, box_muller, key
+from diffusion_lightning.noise import ImageNoise, box_muller, key, seed_generators
 
 
 def draws(batch_size, count=16, seed=0, num_draws=3):
@@ -58,3 +58,10 @@ def test_box_muller_of_the_extreme_bits_is_finite():
     extremes = torch.tensor([[0, -(2**31), 2**31 - 1, 1, -1, 0]], dtype=torch.int32)
     z = box_muller(extremes)
     assert z.isfinite().all() and z.abs().max() < 7
+
+
+def test_seeding_draws_as_torch_does():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    seed_generators(5, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), expected)

@@ -22,7 +22,7 @@ class LossByTime(Metric):
 
     def update(self, loss: Tensor, t: Tensor) -> None:
         """Add the losses (B,) of images at times t (B,)."""
-        quarter = ((4 * t).ceil().long() - 1).clamp(0, 3).to(loss.device)
+        quarter = ((4 * t).ceil().long() - 1).clamp(0, 3).to(loss.device, non_blocking=True)
         self.sums.index_add_(0, quarter, loss.double())
         self.counts.index_add_(0, quarter, torch.ones_like(loss, dtype=torch.float64))
 
