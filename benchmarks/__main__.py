@@ -46,7 +46,7 @@ def parsed() -> Namespace:
 def measure(part: Part, settings: Settings, rounds: int) -> dict[str, Any]:
     """The part's rows, with what they were measured with."""
     _, software = start("machine", "-", "-", settings)
-    rounds = 1 if settings.quick else rounds * part.repeat
+    rounds = 1 if settings.quick else max(1, round(rounds * part.repeat))
     return {
         **{key: software[key] for key in ("date", "commit", "versions")},
         "device": settings.device,
