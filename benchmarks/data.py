@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -81,7 +82,8 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
     loaded = batches(data, settings.device)
     if program == "torchvision":
         pictures = DataLoader(Pictures(data.load(train=True), flip), batch, shuffle=True, drop_last=True)
-        loaded = ((x.to(settings.device), y.to(settings.device)) for x, y in pictures)
+        epochs = (batch for _ in count() for batch in pictures)
+        loaded = ((x.to(settings.device), y.to(settings.device)) for x, y in epochs)
     watch = Stopwatch(settings, budget=2.0)
     while watch.lap():
         next(loaded)
