@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import count
-from itertools import count
 
 import torch
 from torch import Tensor
