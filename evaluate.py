@@ -47,6 +47,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "overrides": overrides(),
         "num_images": subject.total,
         "nfe": subject.nfe,
+        "dtype": subject.dtype,
         "seconds": round(seconds, 3),
         "samples": measure(metrics, images, data, trained=subject.trained, pictures=out),
         **floor,

@@ -26,7 +26,7 @@ class Stopwatch:
         budget: seconds that are timed at least.
     """
 
-    def __init__(self, settings: Settings, per: int = 1, budget: float = 6.0) -> None:
+    def __init__(self, settings: Settings, per: int = 1, budget: float = 4.0) -> None:
         self.cuda = settings.device == "cuda"
         self.per = per
         self.block = 10 if self.cuda else 1

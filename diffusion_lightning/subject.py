@@ -44,6 +44,11 @@ class Subject:
         """Evaluations of the network in a walk; None if nothing was drawn."""
         return max(self.trained.evaluations) if self.trained else None
 
+    @property
+    def dtype(self) -> str | None:
+        """What the network multiplied in; None if nothing was drawn."""
+        return str(self.trained.denoiser.dtype).removeprefix("torch.") if self.trained else None
+
 
 def load_subject(cfg: DictConfig) -> Subject:
     """What `evaluate.py` is asked to measure; samples= goes before the checkpoint's model.

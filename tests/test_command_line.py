@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.command import run, succeed
+from tests.command import ROOT, run, succeed
 from tests.in_process import run_here, succeed_here
 
 SMALL = ["network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
@@ -140,3 +142,21 @@ def test_bad_checkpoints_are_refused_and_never_executed(trained, tmp_path):
             load_denoiser(read_checkpoint(tmp_path / f"{name}.ckpt"))
     assert "refused" in fail("sample.py", f"checkpoint={tmp_path / 'evil.ckpt'}", cwd=tmp_path)
     assert not (tmp_path / "executed").exists() and not Path("executed").exists()
+
+
+HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotlib", "diffusers", "numpy"
+
+
+@pytest.mark.parametrize(
+    ("command", "left_out"),
+    [
+        (["-c", "import diffusion_lightning"], HEAVY),
+        ([ROOT / "train.py", "--help"], HEAVY),
+        (["-c", "import diffusion_lightning.build"], ["wandb", "diffusers", "sklearn", "pandas"]),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(command, left_out):
+    done = subprocess.run([sys.executable, "-X", "importtime", *command], capture_output=True, text=True)
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "diffusion_lightning" in imported and not imported & set(left_out)

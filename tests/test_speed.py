@@ -7,10 +7,13 @@ from torch import nn
 
 from diffusion_lightning import speed
 from diffusion_lightning.checkpoint import load_denoiser, read_checkpoint
+from diffusion_lightning.denoiser import Denoiser
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
+from diffusion_lightning.parameterizations import Eps
+from diffusion_lightning.schedules import Linear
 from diffusion_lightning.speed import Speed
-from tests.runs import history, start, train_in
+from tests.runs import PROCESSES, history, start, train_in
 from tests.test_unet import perturb
 
 
@@ -166,8 +169,6 @@ def count_page_faults(faults):
 
 
 def test_freed_memory_is_used_again():
-    from tests.runs import PROCESSES
-
     faults = PROCESSES.Queue()
     process = start(count_page_faults, faults)
     before, after = faults.get(timeout=60), faults.get(timeout=60)
@@ -175,9 +176,9 @@ def test_freed_memory_is_used_again():
     assert before > 40_000 and after < before / 20
 
 
-def test_only_the_network_computes_in_lower_precision(trained_digits):
+def test_only_the_network_computes_in_lower_precision():
     """Decoded images stay float32, near those of a float32 network, and exact where that is asked for."""
-    denoiser = load_denoiser(read_checkpoint(trained_digits))
+    denoiser = Denoiser(network().eval(), Linear(), Eps())
     x, y = torch.randn(8, 1, 8, 8), torch.arange(8)
     with torch.no_grad():
         exact = denoiser.x0(x, 0.5, y)
