@@ -120,7 +120,11 @@ class Trained:
         return images
 
     def invert(self, x0: Tensor, y: Tensor | None, refinements: int) -> Tensor:
-        """The latents (B, C, H, W) from which the run's sampler draws x0 (B, C, H, W) with labels y."""
+        """The latents (B, C, H, W) from which the run's sampler draws x0 (B, C, H, W) with labels y.
+
+        From here on the network computes in float32: rounding on the way back would lead beside the image.
+        """
+        self.denoiser.dtype = torch.float32
         model = self.model(y)
         latents = invert(model, x0, self.sampling.sampler, refinements)
         self.evaluations.append(model.nfe)
