@@ -14,14 +14,14 @@ PRECISIONS = "32-true", "bf16-mixed", "16-mixed"
 """Lightning's names of what the network multiplies in; its weights are float32 in all of them."""
 
 COMPILE_AFTER = 10_000
-"""Evaluations of a network after which a GPU has made good the minute or two of a compilation."""
+"""Evaluations of a network after which a GPU should have made good the minute or two of a compilation."""
 
 MODES = "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What makes a run faster, or smaller. None is what measured fastest on the device, see docs/speed.md.
+    """What makes a run faster, or smaller. None is what suits the device; docs/speed.md has the figures.
 
     Args:
         precision: "32-true", "bf16-mixed" or "16-mixed"; None is bf16-mixed on a device that multiplies
@@ -29,7 +29,7 @@ class Speed:
         compile: torch.compile the network, in place, once for all batch sizes: true, false, or a mode of
             torch's, of which "reduce-overhead" records CUDA graphs; None compiles on a GPU alone, if the run
             is long enough, and records graphs where it samples.
-        channels_last: keep images as (B, H, W, C) in memory. The compiler does for itself where that pays.
+        channels_last: keep images as (B, H, W, C) in memory; a compiler does so by itself where it pays.
         allocator: let the C library keep memory that was freed, instead of asking the kernel for it again in
             every step; None does on a CPU.
         gradient_checkpointing: forget what is inside a stage of the network, and compute it again for the

@@ -188,3 +188,15 @@ def test_only_the_network_computes_in_lower_precision():
             assert torch.equal(denoiser.x0(x, 0.5, y), exact)
     assert lower.dtype == torch.float32 and not torch.equal(lower, exact)
     assert (lower - exact).abs().max() < 0.1
+
+
+@pytest.mark.slow
+def test_a_compiled_run_goes_on_as_an_eager_one(tmp_path):
+    """With the real compiler: the same weights to rounding, whoever trains the second half."""
+    options = ["network.channel_mults=[1]", "speed.precision=32-true", "callbacks.sample_grid=null"]
+    train_in(tmp_path / "eager", *options)
+    train_in(tmp_path / "half", *options, "speed.compile=true", "trainer.max_epochs=1")
+    train_in(tmp_path / "half", *options, "resume=true")
+    eager, half = (read_checkpoint(tmp_path / name)["current_model_state"] for name in ("eager", "half"))
+    for name, weight in eager.items():
+        torch.testing.assert_close(half[name], weight, rtol=1e-3, atol=1e-4)
