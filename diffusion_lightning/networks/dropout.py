@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Dropout(nn.Dropout):
     """Sets each unit to zero with probability p in training, and scales the others by 1/(1 - p).
 
-    On the CPU the mask comes from 16 random bits a unit, four units from one number, where torch's draws a
+    On the CPU, unless compiled, the mask comes from 16 random bits a unit, four units from one number, where torch's draws a
     uniform double for each; that took a tenth of a training step. p is rounded to a multiple of 2⁻¹⁶.
 
     Source: Srivastava et al. 2014.
@@ -15,8 +15,8 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
-        if not self.training or self.p in (0, 1) or x.device.type != "cpu":
-            return super().forward(x)
+        if not self.training or self.p in (0, 1) or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(x)  # a compiler draws its own bits
         numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         bits = numbers.view(torch.int16)[: x.numel()].view(x.shape)
         keep = bits >= round(self.p * 2**16) - 2**15
