@@ -192,7 +192,7 @@ def test_only_the_network_computes_in_lower_precision():
 
 @pytest.mark.slow
 def test_a_compiled_run_goes_on_as_an_eager_one(tmp_path):
-    """With the real compiler: the same weights to rounding, whoever trains the second half; dropout compiles."""
+    """With the real compiler: the same weights to rounding whoever trains the rest, and with dropout."""
     train_in(tmp_path / "dropout", "network.dropout=0.1", "speed.compile=true", "trainer.max_epochs=1")
     options = ["network.channel_mults=[1]", "speed.precision=32-true", "callbacks.sample_grid=null"]
     train_in(tmp_path / "eager", *options)
