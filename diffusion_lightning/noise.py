@@ -26,7 +26,7 @@ def seed_generators(seed: int, device: torch.device) -> None:
     """Seed torch's generators of the CPU and of this device.
 
     `torch.manual_seed` seeds those of all kinds of devices, and for each that was not used yet it writes down
-    the stack of calls, which takes half a millisecond below a trainer's.
+    the stack of calls, which below a trainer is deep.
     """
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
@@ -69,8 +69,8 @@ class ImageNoise:
 def box_muller(bits: Tensor) -> Tensor:
     """As many standard normal numbers, float32 (B, 2 n), as there are random int32.
 
-    From two uniform numbers, z = √(-2 log u) (cos 2πv, sin 2πv). All images at once, this takes a third of
-    the time of one ziggurat after the other, and equal bits give equal numbers in any batch.
+    From two uniform numbers, z = √(-2 log u) (cos 2πv, sin 2πv). All images at once, this takes half of the
+    time of one ziggurat after the other, and equal bits give equal numbers in any batch.
 
     Source: Box & Muller 1958.
     """

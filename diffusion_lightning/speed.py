@@ -106,7 +106,7 @@ class Speed:
         """Set what holds for the whole process, before it does any work."""
         if self.allocator:
             keep_freed_memory()
-        # Attention on a CPU multiplies in float32 otherwise, at a quarter of the speed
+        # Attention on a CPU multiplies in float32 otherwise, at a third of the speed
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(self.dtype != torch.float32)
 
 

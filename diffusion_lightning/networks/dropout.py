@@ -8,8 +8,8 @@ class Dropout(nn.Dropout):
     """Sets each unit to zero with probability p in training, and scales the others by 1/(1 - p).
 
     On the CPU, unless compiled, the mask comes from 16 random bits a unit, four units from one number, where
-    torch's draws a uniform double for each; that took a tenth of a training step. p is rounded to a multiple
-    of 2⁻¹⁶.
+    torch's draws a uniform double for each; that took 8 % of a training step of DDPM's network. p is rounded
+    to a multiple of 2⁻¹⁶.
 
     Source: Srivastava et al. 2014.
     """
