@@ -59,7 +59,7 @@ def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any
         **{key: asked[key] for key in keys},
         "grid": asked["sampler"]["grid"],
         "guidance": asdict(trained.sampling.guidance),
-        "dtype": str(trained.denoiser.dtype).removeprefix("torch."),  # what the network multiplied in
+        "dtype": trained.dtype,
         "nfe": max(trained.evaluations, default=0),
         "seconds": round(seconds, 3),
     }

@@ -47,7 +47,7 @@ class Subject:
     @property
     def dtype(self) -> str | None:
         """What the network multiplied in; None if nothing was drawn."""
-        return str(self.trained.denoiser.dtype).removeprefix("torch.") if self.trained else None
+        return self.trained.dtype if self.trained else None
 
 
 def load_subject(cfg: DictConfig) -> Subject:

@@ -66,6 +66,11 @@ class Trained:
         return next(self.denoiser.parameters()).device
 
     @property
+    def dtype(self) -> str:
+        """What the network multiplies in: float32, bfloat16, …"""
+        return str(self.denoiser.dtype).removeprefix("torch.")
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
         return self.data.image_channels, self.data.image_size, self.data.image_size
