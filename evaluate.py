@@ -10,20 +10,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from diffusion_lightning.cli import make_folder, task
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.commands.task import make_folder, task
+from diffusion_lightning.errors import UserError, check_at_least
 
 log = logging.getLogger("evaluate")
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Measure as configured and return the record that evaluation.json holds; {} but in process 0."""
-    from diffusion_lightning.build import instantiate
-    from diffusion_lightning.evaluation import floors, load_data, look_at, measure
-    from diffusion_lightning.record import already_done, asked_for, overrides, provenance
-    from diffusion_lightning.report import log_report, save_report
-    from diffusion_lightning.subject import load_subject
-    from diffusion_lightning.world import launch, rank
+    from diffusion_lightning.config.instantiate import instantiate
+    from diffusion_lightning.distributed import launch, rank
+    from diffusion_lightning.evaluation.inputs import load_inputs
+    from diffusion_lightning.evaluation.measure import collect_statistics, floors, load_data, measure
+    from diffusion_lightning.evaluation.record import already_done, asked_for, overrides, provenance
+    from diffusion_lightning.evaluation.report import log_report, save_report
 
     _check(cfg)
     out, asked = Path(str(cfg.out)), asked_for(cfg)
@@ -33,13 +33,13 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         return done
     metrics = instantiate(cfg.metrics)
     cfg.device = launch(cfg.device, cfg.devices)
-    subject = load_subject(cfg)
+    subject = load_inputs(cfg)
     make_folder(out)
     data = load_data(subject.module, subject.extractor)
     # What the data do not allow is known before anything is drawn
     floor = floors(metrics, data, subject.total)
     start = time.perf_counter()
-    images = look_at(subject.parts, subject.total, subject.extractor)
+    images = collect_statistics(subject.parts, subject.total, subject.extractor)
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
@@ -66,11 +66,11 @@ def _check(cfg: DictConfig) -> None:
         )
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
-    at_least("num_images", cfg.num_images, 2, 10_000_000)
-    at_least("batch_size", cfg.batch_size)
-    at_least("seed", cfg.seed, 0, 2**64 - 1)
+    check_at_least("num_images", cfg.num_images, 2, 10_000_000)
+    check_at_least("batch_size", cfg.batch_size)
+    check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    if at_least("devices", cfg.devices) > 1 and sweeping:
+    if check_at_least("devices", cfg.devices) > 1 and sweeping:
         raise UserError("a sweep measures on one device: leave devices=1, or measure one by one.")
 
 

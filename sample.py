@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.cli import make_folder, task
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.commands.task import make_folder, task
+from diffusion_lightning.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
-    from diffusion_lightning.trained import Trained
+    from diffusion_lightning.sampling.model import Trained
 
 log = logging.getLogger("sample")
 
 
 def sample(cfg: DictConfig) -> Path:
     """Do the task as configured, record it in sampling.json and return the folder."""
-    from diffusion_lightning.build import instantiate
-    from diffusion_lightning.trained import load_trained
+    from diffusion_lightning.config.instantiate import instantiate
+    from diffusion_lightning.sampling.model import load_trained
 
     if not cfg.checkpoint:
         raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
-    at_least("batch_size", cfg.batch_size)
-    at_least("seed", cfg.seed, 0, 2**64 - 1)
+    check_at_least("batch_size", cfg.batch_size)
+    check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     out = Path(str(cfg.out))
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
@@ -50,7 +50,7 @@ def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any
     """What was done, for sampling.json."""
     from dataclasses import asdict
 
-    from diffusion_lightning.checkpoint import find_checkpoint
+    from diffusion_lightning.checkpoints.reader import find_checkpoint
 
     asked: Any = OmegaConf.to_container(cfg, resolve=True)
     keys = "weights", "task", "sampler", "clamp", "labels", "num_images", "batch_size", "seed"

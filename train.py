@@ -12,8 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.cli import task
-from diffusion_lightning.errors import UserError, at_least
+from diffusion_lightning.commands.task import task
+from diffusion_lightning.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -25,17 +25,19 @@ def train(cfg: DictConfig) -> float | None:
     """Train as configured and return the last value of the metric that a search optimizes."""
     from lightning.pytorch import seed_everything
 
-    from diffusion_lightning.build import build_data, build_module, build_trainer, choose_speed
+    from diffusion_lightning.config.build import build_data
     from diffusion_lightning.loggers import last_values
-    from diffusion_lightning.resume import earlier_run, wandb_id
+    from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
+    from diffusion_lightning.training.resume import earlier_run, named_options, wandb_id
 
-    at_least("seed", cfg.seed, 0, 2**32 - 1)
+    check_at_least("seed", cfg.seed, 0, 2**32 - 1)
     _quieten_lightning()
     folder = Path(cfg.paths.run_dir)
     before = earlier_run(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     if before:
+        cfg = before.adopted(cfg, named_options())
         before.check(cfg)
         if before.is_done(cfg):
             log.info("finished already: %s", folder)

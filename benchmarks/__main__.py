@@ -11,7 +11,7 @@ from benchmarks.parts import PARTS, Part
 from benchmarks.report import report
 from benchmarks.running import Failed, measured, start
 from benchmarks.settings import Settings
-from diffusion_lightning.files import written_whole
+from diffusion_lightning.files import atomic_write
 
 
 def main() -> None:
@@ -62,9 +62,9 @@ def save(path: Path, hardware: dict[str, Any], name: str, part: dict[str, Any]) 
     known = json.loads(path.read_text())["parts"] if path.exists() else {}
     parts = {**known, name: part}
     results = {"machine": hardware, "parts": {key: parts[key] for key in PARTS if key in parts}}
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps(results, indent=1) + "\n")
-    with written_whole(path.with_suffix(".md")) as file:
+    with atomic_write(path.with_suffix(".md")) as file:
         file.write(report(results) + "\n")
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.settings import CASES, Row, Settings
 from benchmarks.timing import Stopwatch
 from diffusion_lightning.data.base import ImageData, TensorImages
-from diffusion_lightning.data.batches import Batches, Flipped, Loader
+from diffusion_lightning.data.batches import BatchSampler, Flipped, Loader
 
 NUM_IMAGES = 50_000
 
@@ -32,7 +32,7 @@ def batches(data: ImageData, device: str) -> Iterator[tuple[Tensor, Tensor]]:
     As in training, the whole set is there: nobody waits for a batch to be moved.
     """
     images = data.load(train=True).to(torch.device(device))  # type: ignore[attr-defined]
-    order = Batches(len(images), data.batch_size, data.seed, flip=data.flip)
+    order = BatchSampler(len(images), data.batch_size, data.seed, flip=data.flip)
     loader = Loader(Flipped(images), sampler=order, batch_size=None)
     for epoch in count():
         order.set_epoch(epoch)

@@ -8,10 +8,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-import diffusion_lightning.cli  # noqa: F401  (registers what configs resolve with)
+import diffusion_lightning.commands.task  # noqa: F401  (registers what configs resolve with)
 from benchmarks.settings import CASES, Row, Settings
 from benchmarks.timing import Stopwatch, dtype_name, flop
-from diffusion_lightning.build import instantiate
+from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.speed import Speed, device_type
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -30,7 +30,7 @@ STARTUP = {
     "train.py --help": ["train.py", "--help"],
     "sample.py --help": ["sample.py", "--help"],
     "import diffusion_lightning": ["-c", "import diffusion_lightning"],
-    "import diffusion_lightning.build": ["-c", "import diffusion_lightning.build"],
+    "import diffusion_lightning.config.build": ["-c", "import diffusion_lightning.config.build"],
     "import torch": ["-c", "import torch"],
     "import diffusers": ["-c", "from diffusers import UNet2DModel, DDPMScheduler"],
     "import denoising_diffusion_pytorch": ["-c", "import denoising_diffusion_pytorch"],

@@ -13,10 +13,11 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks import ours
 from benchmarks.settings import Row, Settings
-from diffusion_lightning.build import build_sampling, instantiate
-from diffusion_lightning.denoiser import Denoiser
-from diffusion_lightning.noise import ImageNoise
-from diffusion_lightning.sampling_model import SamplingModel
+from diffusion_lightning.config.build import build_sampling
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
 
 SHAPE = 1, 28, 28
 IMAGES = 64

@@ -6,8 +6,8 @@ from benchmarks import ours
 from benchmarks.peers import peer
 from benchmarks.settings import EVALUATIONS, Row, Settings
 from benchmarks.timing import Stopwatch
-from diffusion_lightning.build import build_denoiser, build_sampling
-from diffusion_lightning.generate import generate
+from diffusion_lightning.config.build import build_denoiser, build_sampling
+from diffusion_lightning.sampling.generate import generate
 
 IMAGES = 50_000
 """What a run draws for FID; so long a run may compile."""

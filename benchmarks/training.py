@@ -16,16 +16,11 @@ from benchmarks.data import NUM_IMAGES, batches
 from benchmarks.peers import peer
 from benchmarks.settings import Row, Settings
 from benchmarks.timing import Stopwatch
-from diffusion_lightning.build import (
-    build_data,
-    build_denoiser,
-    build_module,
-    build_trainer,
-    choose_speed,
-    instantiate,
-)
-from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.config.build import build_data, build_denoiser
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.speed import Speed
+from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
 
 
 def run(case: str, program: str, settings: Settings) -> list[Row]:

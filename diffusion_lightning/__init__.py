@@ -17,4 +17,10 @@ from t = 1 to t = 0; guidance and clamping change the prediction, never the walk
 |                   |                  | 1 conditional, > 1 guided                                     |
 """
 
-__version__ = "0.1.0"
+import lazy_loader
+
+__version__ = "0.2.0"
+
+# The public names, which `_target_` in a config uses too, are listed in __init__.pyi. Each is imported when
+# it is first used, so that importing the package stays quick (PEP 562).
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

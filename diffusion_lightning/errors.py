@@ -10,7 +10,7 @@ class UserError(ValueError):
     """
 
 
-def at_least(name: str, value: object, least: int = 1, most: float = math.inf) -> int:
+def check_at_least(name: str, value: object, least: int = 1, most: float = math.inf) -> int:
     """The value, if it is an integer, large enough and not too large; else a UserError that names it."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         limit = "" if most == math.inf else f" and at most {most}"
@@ -18,7 +18,7 @@ def at_least(name: str, value: object, least: int = 1, most: float = math.inf) -
     return value
 
 
-def first_misfit(error: RuntimeError) -> str:
+def first_load_error(error: RuntimeError) -> str:
     """The first thing that `load_state_dict` complains of, which puts each on a line below a heading."""
     return str(error).splitlines()[-1 if "\n" not in str(error) else 1].strip()
 
@@ -26,17 +26,17 @@ def first_misfit(error: RuntimeError) -> str:
 def check_counts(of: str, least: int = 1, **values: object) -> None:
     """Refuse the first value that is not an integer of at least `least`; `of` is what they belong to."""
     for name, value in values.items():
-        at_least(f"{of}.{name}", value, least)
+        check_at_least(f"{of}.{name}", value, least)
 
 
-def positive(name: str, value: float, usual: object) -> float:
+def check_positive(name: str, value: float, usual: object) -> float:
     """The value, if it is a finite number above 0; else a UserError that names it and says what is usual."""
     if not 0 < value < math.inf:
         raise UserError(f"{name} is {value}; it must be positive and finite (usual: {usual}).")
     return value
 
 
-def share(name: str, value: float) -> float:
+def check_fraction(name: str, value: float) -> float:
     """The value, if it is between 0 and 1; else a UserError that names it."""
     if not 0 <= value <= 1:
         raise UserError(f"{name} is {value}; it must be between 0 and 1.")

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 
 @contextmanager
-def written_whole(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[Any]]:
+def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[Any]]:
     """A file that takes its name only when all of it is on the disk; until then the old one has it.
 
     Args:

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from diffusion_lightning.files import written_whole
+from diffusion_lightning.files import atomic_write
 
 
 class _Writer(ExperimentWriter):
@@ -39,7 +39,7 @@ def rewrite_csv(
     lines = path.read_text().splitlines(keepends=True)
     reader = csv.DictReader(line for line in lines if line.endswith("\n"))
     rows = [row for row in reader if keep(row)]
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         writer = csv.DictWriter(file, fieldnames=columns or reader.fieldnames or [])
         writer.writeheader()
         writer.writerows(rows)

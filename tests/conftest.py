@@ -1,6 +1,6 @@
 import pytest
 
-from tests.command import succeed
+from tests.support.command import succeed
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +11,12 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
-from wandb.proto.wandb_internal_pb2 import Record
 
-from diffusion_lightning.build import build_callbacks, build_module
-from tests.command import ROOT, succeed
-from tests.test_configs import CONF, composed
-from tests.test_lightning_module import module
+from diffusion_lightning.training.build import build_callbacks, build_module
+from tests.support.command import ROOT, succeed
+from tests.support.configs import CONF, composed
+from tests.support.fitting import module
+from tests.support.wandb_files import history, parts, records
 
 API_KEY = "0123456789abcdef" * 2 + "01234567"
 
@@ -35,43 +34,6 @@ def run(tmp_path_factory):
         succeed("train.py", *args, "trainer.max_epochs=1", cwd=folder)
         succeed("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=folder)
     return folder / "run"
-
-
-def parts(run):
-    """The folders of the run and of its resumption."""
-    return sorted((run / "wandb").glob("offline-run-*"))
-
-
-def records(run, kind):
-    """All records of a kind, in order."""
-    for path in parts(run):
-        for record in read(next(path.glob("*.wandb"))):
-            if record.HasField(kind):
-                yield getattr(record, kind)
-
-
-def read(path):
-    """The records of a LevelDB log, chunks in blocks of 32 KiB, behind a header of 7 bytes."""
-    data, at, record = path.read_bytes(), 7, b""
-    while at < len(data):
-        left = 2**15 - at % 2**15
-        if left < 7:  # too short for a chunk
-            at += left
-            continue
-        _, size, place = struct.unpack_from("<IHB", data, at)
-        record += data[at + 7 : at + 7 + size]
-        at += 7 + size
-        if place in (1, 4):  # all of a record, or its last chunk
-            yield Record.FromString(record)
-            record = b""
-
-
-def history(run):
-    """What was logged, row by row."""
-    return [
-        {".".join(item.nested_key): json.loads(item.value_json) for item in row.item}
-        for row in records(run, "history")
-    ]
 
 
 def checkpoint_config(run):

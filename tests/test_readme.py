@@ -9,10 +9,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from diffusion_lightning.grids import Uniform
-from diffusion_lightning.samplers import DDIM
-from diffusion_lightning.schedules import Linear
-from tests.oracles import MixtureOracle, normal, sampling_model
+from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.samplers import DDIM
+from diffusion_lightning.diffusion.schedules import Linear
+from tests.support.oracles import MixtureOracle, normal, sampling_model
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

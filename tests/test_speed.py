@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from diffusion_lightning import speed
-from diffusion_lightning.checkpoint import load_denoiser, read_checkpoint
-from diffusion_lightning.denoiser import Denoiser
+from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.parameterizations import Eps
+from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
-from diffusion_lightning.parameterizations import Eps
-from diffusion_lightning.schedules import Linear
 from diffusion_lightning.speed import Speed
-from tests.runs import PROCESSES, history, start, train_in
-from tests.test_unet import perturb
+from tests.support.networks import perturb
+from tests.support.runs import PROCESSES, history, start, train_in
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from diffusion_lightning.data.batches import Batch, Batches, Flipped, ImageSet, Loader
+from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader
 from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.images import from_uint8
 
@@ -32,7 +32,7 @@ class TensorImages(ImageSet):
         return TensorImages(self.images.to(device), self.labels.to(device))
 
 
-ON_GPU = 2**30
+GPU_RESIDENT_BYTES = 2**30
 """Bytes of a training set in memory that a GPU takes whole, so that no batch has to be moved there."""
 
 
@@ -142,11 +142,11 @@ class ImageData(LightningDataModule, ABC):
         # Overfitting is to the same few batches in every epoch
         overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
         shuffle = train and not overfit
-        batches = Batches(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
+        batches = BatchSampler(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if isinstance(images, TensorImages) and train and device.type == "cuda":
-            images = images.to(device) if images.images.nbytes <= ON_GPU else images
+            images = images.to(device) if images.images.nbytes <= GPU_RESIDENT_BYTES else images
         return Loader(
             Flipped(images),
             sampler=batches,

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
-from diffusion_lightning.fingerprint import tensors_sha256
-from diffusion_lightning.noise import key
+from diffusion_lightning.diffusion.noise import derive_seed
+from diffusion_lightning.hashing import tensors_sha256
 
 Batch = tuple[Tensor, Tensor]
 """uint8 images (B, C, H, W) and labels (B,), or indices (B,) and flips (B,)."""
 
 
-class Batches(SequentialSampler):
+class BatchSampler(SequentialSampler):
     """Yields (indices (B,), flips (B,)): what to load and what to mirror.
 
     With W processes, global batch i is a run of B W images of the epoch's order and each process
@@ -71,7 +71,7 @@ class Batches(SequentialSampler):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The epoch's batches for this process, from `start` on."""
-        rng = torch.Generator().manual_seed(key(self.seed, self.epoch))
+        rng = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch))
         order, flips = torch.arange(self.num_images), torch.zeros(self.num_images, dtype=torch.bool)
         if self.train:
             order = torch.randperm(self.num_images, generator=rng)
@@ -87,9 +87,9 @@ class Batches(SequentialSampler):
 
 
 class Loader(DataLoader):
-    """A loader of `Batches` whose place in the epoch is part of Lightning's checkpoints."""
+    """A loader of `BatchSampler` whose place in the epoch is part of Lightning's checkpoints."""
 
-    sampler: Batches
+    sampler: BatchSampler
     batch = 0
     """The number of the batch that was handed out last."""
 
@@ -127,7 +127,7 @@ class ImageSet(Dataset[Batch], ABC):
 
 
 class Flipped(Dataset[Batch]):
-    """Batches of a set of images, with the images mirrored that `Batches` marks."""
+    """Batches of a set of images, with the images mirrored that `BatchSampler` marks."""
 
     def __init__(self, images: ImageSet) -> None:
         self.images = images

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion_lightning.data.base import ImageData, ImageSet, TensorImages
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.fingerprint import text_sha256
+from diffusion_lightning.hashing import text_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,6 +1,7 @@
 """The U-Net's parts: embeddings, residual block, attention, resampling."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,22 @@ from torch.nn import functional as F
 from diffusion_lightning.networks.dropout import Dropout
 
 
-def norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with 32 groups, or fewer where that leaves less than 4 channels a group."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 4)), channels)
+@dataclass(frozen=True)
+class Norm:
+    """Makes a network's group normalisations (Wu & He 2018, arXiv 1803.08494).
+
+    Args:
+        groups: of every layer of the network, a divisor of its channels; None gives each layer 32 groups, or
+            fewer where that would leave less than 4 channels per group.
+        eps: added to the variance.
+    """
+
+    groups: int | None = None
+    eps: float = 1e-5
+
+    def __call__(self, channels: int) -> nn.GroupNorm:
+        """GroupNorm over this many channels."""
+        return nn.GroupNorm(self.groups or math.gcd(32, max(1, channels // 4)), channels, self.eps)
 
 
 def zero(layer: nn.Conv2d) -> nn.Conv2d:
@@ -57,7 +71,9 @@ class ResidualBlock(nn.Module):
     Source: Ho et al. 2020, appendix B.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, embedding: int, dropout: float) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, embedding: int, dropout: float, norm: Norm
+    ) -> None:
         super().__init__()
         self.norm1 = norm(in_channels)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
@@ -78,7 +94,7 @@ class ResidualBlock(nn.Module):
 class Attention(nn.Module):
     """x + projected self-attention over all pixels, the projection zero at first."""
 
-    def __init__(self, channels: int, num_heads: int) -> None:
+    def __init__(self, channels: int, num_heads: int, norm: Norm) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.norm = norm(channels)
@@ -95,10 +111,20 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Conv2d):
-    """Halves the side with a strided convolution."""
+    """Halves the side with a strided convolution.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, stride=2, padding=1)
+    Args:
+        channels: C.
+        padding: 1 pads every edge by one pixel; 0 pads the right and the bottom edge alone, as the
+            TensorFlow code of DDPM does.
+    """
+
+    def __init__(self, channels: int, padding: int = 1) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H/2, W/2)."""
+        return super().forward(x if self.padding == (1, 1) else F.pad(x, (0, 1, 0, 1)))
 
 
 class Upsample(nn.Conv2d):

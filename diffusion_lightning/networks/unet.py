@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from diffusion_lightning.errors import UserError, check_counts, share
+from diffusion_lightning.errors import UserError, check_counts, check_fraction, check_positive
 from diffusion_lightning.networks.blocks import (
     Attention,
     ConditionEmbedding,
     Downsample,
+    Norm,
     ResidualBlock,
     Upsample,
-    norm,
     zero,
 )
 
@@ -37,6 +37,11 @@ class UNet(nn.Module):
             always has one.
         num_heads: attention heads; divides the channels of each level that attends.
         dropout: probability inside each residual block.
+        norm_groups: groups of every normalisation, at most one per channel of the narrowest level; divides
+            the channels of each level. None gives each layer as many as suit it, which is what checkpoints
+            without this option mean.
+        norm_eps: of every normalisation.
+        downsample_padding: 1 pads every edge, 0 the right and the bottom edge alone (see `Downsample`).
 
     Attributes:
         gradient_checkpointing: compute each stage again for the gradient instead of keeping what is inside
@@ -61,6 +66,9 @@ class UNet(nn.Module):
         attention_resolutions: Sequence[int] = (),
         num_heads: int = 1,
         dropout: float = 0.0,
+        norm_groups: int | None = None,
+        norm_eps: float = 1e-5,
+        downsample_padding: int = 1,
     ) -> None:
         super().__init__()
         check_counts("network", image_channels=image_channels, width=width)
@@ -68,7 +76,15 @@ class UNet(nn.Module):
         check_counts("network", least=0, num_classes=num_classes)
         for mult in channel_mults:
             check_counts("network", channel_mults=mult)
-        share("network.dropout", dropout)
+        check_fraction("network.dropout", dropout)
+        if norm_groups is not None:
+            check_counts("network", norm_groups=norm_groups)
+        check_positive("network.norm_eps", norm_eps, 1e-5)
+        if downsample_padding not in (0, 1):
+            raise UserError(
+                f"network.downsample_padding is {downsample_padding}; it must be 1 (every edge) or 0 (the "
+                "right and the bottom edge)."
+            )
         if width % 2:
             raise UserError(f"network.width is {width}; it must be even.")
         if not channel_mults:
@@ -78,13 +94,15 @@ class UNet(nn.Module):
         self.image_shape = image_channels, image_size, image_size
         widths = [width * mult for mult in channel_mults]
         sides = [image_size // 2**level for level in range(len(widths))]
-        _check_sizes(image_size, widths, num_heads)
+        self.norm_groups = None if norm_groups is None else min(norm_groups, *widths)
+        _check_sizes(image_size, widths, num_heads, self.norm_groups)
+        norm = Norm(self.norm_groups, norm_eps)
         self.embedding = ConditionEmbedding(width, num_classes)
 
         def block(in_channels: int, out_channels: int, side: int) -> Stage:
             attention = side in attention_resolutions
-            residual = ResidualBlock(in_channels, out_channels, 4 * width, dropout)
-            return Stage(residual, Attention(out_channels, num_heads) if attention else None)
+            residual = ResidualBlock(in_channels, out_channels, 4 * width, dropout, norm)
+            return Stage(residual, Attention(out_channels, num_heads, norm) if attention else None)
 
         self.stem = nn.Conv2d(image_channels, width, 3, padding=1)
         self.down = nn.ModuleList()
@@ -95,12 +113,12 @@ class UNet(nn.Module):
                 channels = out_channels
                 skips.append(channels)
             if level < len(widths) - 1:
-                self.down.append(Stage(Downsample(channels)))
+                self.down.append(Stage(Downsample(channels, downsample_padding)))
                 skips.append(channels)
 
-        middle = ResidualBlock(channels, channels, 4 * width, dropout)
-        self.middle = Stage(middle, Attention(channels, num_heads))
-        self.middle_out = Stage(ResidualBlock(channels, channels, 4 * width, dropout))
+        middle = ResidualBlock(channels, channels, 4 * width, dropout, norm)
+        self.middle = Stage(middle, Attention(channels, num_heads, norm))
+        self.middle_out = Stage(ResidualBlock(channels, channels, 4 * width, dropout, norm))
 
         self.up = nn.ModuleList()
         for level in reversed(range(len(widths))):
@@ -158,7 +176,7 @@ class Stage(nn.Module):
         return h if self.attention is None else self.attention(h)
 
 
-def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int) -> None:
+def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int, norm_groups: int | None) -> None:
     halvings = len(widths) - 1
     if image_size < 1 or image_size % 2**halvings:
         raise UserError(
@@ -169,4 +187,9 @@ def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int) -> None
     if any(width % num_heads for width in widths):
         raise UserError(
             f"network.num_heads={num_heads} must divide the channels of every level, {list(widths)}."
+        )
+    if norm_groups is not None and any(width % norm_groups for width in widths):
+        raise UserError(
+            f"network.norm_groups={norm_groups} must divide the channels of every level, {list(widths)}; "
+            "null gives each layer as many as suit it."
         )

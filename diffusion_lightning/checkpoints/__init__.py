@@ -1,0 +1,1 @@
+"""Checkpoints: read without running code, written whole or not at all."""

@@ -1,0 +1,52 @@
+"""The format of checkpoints: what a file says of itself, and how an earlier one is read."""
+
+from typing import Any
+
+from diffusion_lightning import __version__
+from diffusion_lightning.config.renamed import renamed
+from diffusion_lightning.errors import UserError
+
+FORMAT = 1
+"""Rises when a checkpoint can no longer be read by the versions before."""
+
+KEY = "diffusion_lightning"
+
+ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
+"""Options that format 0 (before version 0.2) did not have, and what their absence means."""
+
+
+def stamp() -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return {KEY: {"format": FORMAT, "version": __version__}}
+
+
+def format_of(checkpoint: dict[str, Any]) -> int:
+    """The checkpoint's format; 0 where it says nothing."""
+    said = checkpoint.get(KEY)
+    number = said.get("format") if isinstance(said, dict) else 0
+    return number if isinstance(number, int) else 0
+
+
+def added_options(checkpoint: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Options younger than the checkpoint, with the values that its absence of them means."""
+    network = checkpoint["hyper_parameters"]["network"]
+    is_unet = network.get("_target_") == "diffusion_lightning.UNet"
+    return ADDED if format_of(checkpoint) < 1 and is_unet else {}
+
+
+def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint with its config in today's words.
+
+    Raises:
+        UserError: if the checkpoint is of a later format.
+    """
+    if format_of(checkpoint) > FORMAT:
+        version = checkpoint[KEY].get("version", "a later version")
+        raise UserError(
+            f"the checkpoint was written by diffusion-lightning {version} in format {format_of(checkpoint)}, "
+            f"and this version reads formats up to {FORMAT}: pip install --upgrade diffusion-lightning."
+        )
+    today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
+    for group, options in added_options(today).items():
+        today["hyper_parameters"][group] = options | today["hyper_parameters"][group]
+    return today

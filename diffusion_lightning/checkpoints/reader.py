@@ -1,0 +1,173 @@
+"""Checkpoint → objects, without running any code that the file brings along."""
+
+import pickle
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from diffusion_lightning.checkpoints.format import upgraded
+from diffusion_lightning.checkpoints.trust import build_trusted
+from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.parameterizations import Parameterization
+from diffusion_lightning.diffusion.schedules import Schedule
+from diffusion_lightning.errors import UserError, first_load_error
+
+WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
+"""Where Lightning's weight averaging keeps the averaged and the raw weights."""
+
+_BUILT = {"network": nn.Module, "schedule": Schedule, "parameterization": Parameterization}
+
+_SHAPE = "image_channels", "image_size", "num_classes"
+"""What network and data set have in common."""
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file itself, or `checkpoints/last.ckpt` of a run directory.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = Path(path)
+    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(
+            f"no checkpoint at {file}; give checkpoint=<file.ckpt> or checkpoint=<run directory>."
+        )
+    return file
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The checkpoint as tensors and plain containers, on the CPU.
+
+    Raises:
+        UserError: if it is missing, damaged, holds pickled code, or is not one of ours.
+    """
+    file = find_checkpoint(path)
+    if not zipfile.is_zipfile(file):  # as every PyTorch checkpoint is, once wholly written
+        raise UserError(f"{file} is truncated, or no checkpoint at all.")
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."
+        ) from None
+    except Exception as error:  # whatever a damaged file makes of the parsers
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{file} is truncated or damaged ({reason}).") from None
+    lacking = _lacking(checkpoint)
+    if lacking:
+        raise UserError(f"{file} is not a checkpoint of this project: {lacking}.")
+    return upgraded(checkpoint)
+
+
+def _lacking(checkpoint: Any) -> str | None:
+    """What makes it no checkpoint of ours."""
+    if not isinstance(checkpoint, dict):
+        return f"it holds a {type(checkpoint).__name__}"
+    config = checkpoint.get("hyper_parameters")
+    if not isinstance(config, dict):
+        return "it has no config"
+    parts = *_BUILT, "guidance", "dataset"
+    if missing := [name for name in parts if not isinstance(config.get(name), dict)]:
+        return f"no {missing} in it"
+    if _interpolates(config):
+        return "its config is not resolved"
+    network, data = config["network"], config["dataset"]
+    if different := [name for name in _SHAPE if network.get(name, data.get(name)) != data.get(name)]:
+        return f"network and dataset differ in {different}"
+    for weights in checkpoint.get("state_dict"), checkpoint.get("current_model_state", {}):
+        if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+            return "it has no weights"
+    return None
+
+
+def _interpolates(node: Any) -> bool:
+    """Whether the config asks for other values: an environment variable may be a secret."""
+    if isinstance(node, dict | list | tuple):
+        return any(map(_interpolates, node.values() if isinstance(node, dict) else node))
+    return isinstance(node, str) and "${" in node
+
+
+def config_of(checkpoint: dict[str, Any]) -> DictConfig:
+    """The resolved config of the run that wrote the checkpoint."""
+    return OmegaConf.create(dict(checkpoint["hyper_parameters"]))
+
+
+def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple[str, ...] = ()) -> Denoiser:
+    """The trained denoiser in evaluation mode, on the CPU.
+
+    Args:
+        checkpoint: from `read_checkpoint`.
+        weights: "ema" (averaged) or "raw".
+        trust: further packages whose classes the checkpoint's config may build.
+
+    Raises:
+        UserError: if the weights are not there or do not fit, or the config names foreign code.
+    """
+    if weights not in WEIGHTS:
+        raise UserError(f"weights={weights!r} is unknown; it must be {' or '.join(WEIGHTS)}.")
+    config = checkpoint["hyper_parameters"]
+    parts: Any = [build_trusted(name, config[name], kind, trust) for name, kind in _BUILT.items()]
+    denoiser = Denoiser(*parts)
+    # A run without EMA has one set of weights, under Lightning's own key.
+    state = checkpoint.get(WEIGHTS[weights], checkpoint["state_dict"])
+    prefix = "denoiser."
+    own = {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
+    _load(denoiser, own)
+    return denoiser.eval()
+
+
+def load_data_set(data: DictConfig, data_dir: str | None = None, trust: tuple[str, ...] = ()) -> ImageData:
+    """The data set that was learned, ready to be loaded.
+
+    What is not there is downloaded into a folder that the user named, never into one that the file names.
+
+    Args:
+        data: the checkpoint's `dataset`.
+        data_dir: where the data lies, if not where it lay in training.
+        trust: as for `load_denoiser`.
+
+    Raises:
+        UserError: if it cannot be had, or the config names foreign code.
+    """
+    module = build_trusted("dataset", data, ImageData, trust, data_dir=data_dir or data.data_dir)
+    if data_dir:
+        module.prepare_data()
+    return module
+
+
+def load_test_images(
+    data: DictConfig, which: Sequence[int], data_dir: str | None = None, trust: tuple[str, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    """Test images as uint8 (B, C, H, W), and their labels (B,), of the data set that was learned.
+
+    Args:
+        data, data_dir, trust: as for `load_data_set`.
+        which: their numbers.
+
+    Raises:
+        UserError: if there is no image of such a number, or the data cannot be had.
+    """
+    images = load_data_set(data, data_dir, trust).load(train=False)
+    if not all(0 <= i < len(images) for i in which):
+        raise UserError(f"test images {list(which)}: the numbers go from 0 to {len(images) - 1}.")
+    return images[torch.tensor(which)]
+
+
+def _load(denoiser: Denoiser, state: dict[str, Tensor]) -> None:
+    try:
+        denoiser.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"the checkpoint's weights do not fit its own config: {first_load_error(error)}"
+        ) from None
+    if not all(weight.isfinite().all() for weight in denoiser.parameters()):
+        raise UserError(
+            "the checkpoint's weights are not all finite: its training diverged; take an earlier one."
+        )

@@ -1,0 +1,45 @@
+"""Checkpoints that are written whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.files import atomic_write
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the old file, waits for the disk, and puts the new file in its place in one step.
+
+    A kill or a full disk while writing costs nothing: the file of that name is the old one until it is the
+    new one. (Lightning's own writer overwrites it where the temporary folder is on another disk.)
+
+    Raises:
+        UserError: if the file cannot be written; the message says which one and why.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write the checkpoint to the path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with atomic_write(path, "wb") as file:
+                torch.save(checkpoint, file)
+        # PyTorch's writer puts an error of its own around that of the disk.
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"{path} could not be written ({_reason(error)}); earlier checkpoints are as they were: "
+                "make room, then go on with resume=true."
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system said."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return str(error).splitlines()[0]

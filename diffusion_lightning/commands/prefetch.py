@@ -1,0 +1,16 @@
+"""Fetch the weights of the field's FID: `python -m diffusion_lightning.commands.prefetch`."""
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
+
+
+def main() -> None:
+    """Fetch Inception's weights into the cache and print where they are."""
+    try:
+        print(fetch(INCEPTION))
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""A sweep's results as one table and its plots.
+
+The sweeps of `train.py` and `evaluate.py` write it by themselves; for a folder it is written again by
+`python -m diffusion_lightning.commands.sweep_tables <sweep folder>`.
+"""
+
+import json
+import logging
+import math
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, open_dict
+
+from diffusion_lightning.evaluation.record import RECORD, overrides
+from diffusion_lightning.figures import draw_lines, new_figure, write_csv, write_markdown
+from diffusion_lightning.files import atomic_write
+from diffusion_lightning.loggers import last_values
+
+log = logging.getLogger(__name__)
+
+QUALITIES = "fid", "accuracy"
+"""What is drawn against the guidance scale."""
+
+RESULT = "result.json"
+"""What a training of a sweep came to; one that is not finished has none."""
+
+Row = dict[str, Any]
+
+
+class SweepTable(Callback, ABC):
+    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and all of it to W&B."""
+
+    name = "study"
+
+    @abstractmethod
+    def rows(self, folder: Path) -> list[Row]:
+        """One row a finished job, in order: what was overridden, what came out, and from what."""
+
+    def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
+        """Draw `<name>.png`, if there is something to draw."""
+        return None
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Bring the table up to date; a single run has none."""
+        if config.hydra.mode.name == "MULTIRUN":
+            self.write(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Draw, and hand table and picture to W&B."""
+        folder = Path(config.hydra.sweep.dir)
+        rows = self.write(folder)
+        if not rows:
+            return
+        picture = self.plot(rows, folder)
+        print(f"{self.name}: {folder / self.name}.md")
+        if config.get("logger") and "wandb" in config.logger:
+            self._to_wandb(config, folder, rows, picture)
+
+    def write(self, folder: Path) -> list[Row]:
+        """The table as it is now, written as CSV and Markdown."""
+        rows = _filled(self.rows(folder))
+        if rows:
+            write_csv(rows, folder / f"{self.name}.csv")
+            write_markdown(rows, folder / f"{self.name}.md")
+        return rows
+
+    def _to_wandb(self, config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
+        with open_dict(config):
+            config.paths.run_dir = str(folder)
+        logger = instantiate(config.logger.wandb)
+        columns, data = list(rows[0]), [list(row.values()) for row in rows]
+        logger.log_table(f"{self.name}_table", columns=columns, data=data)
+        if picture:
+            logger.log_image(f"{self.name}_plots", [str(picture)])
+        logger.experiment.finish()
+
+
+class EvaluationStudy(SweepTable):
+    """Of `evaluate.py -m`: FID against evaluations of the network, and against the guidance scale."""
+
+    def rows(self, folder: Path) -> list[Row]:
+        """From every job's evaluation.json, in the order of what was overridden."""
+        rows = [
+            _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
+            for file in folder.glob(f"*/{RECORD}")
+        ]
+        return sorted(_filled(rows), key=_by_value)
+
+    def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
+        """FID against NFE, and FID and accuracy against w; a line for each setting of everything else."""
+        settings = list(rows[0])[: list(rows[0]).index("nfe")]
+        panels = [
+            ("nfe", "fid", "sampler.steps"),
+            *(("guidance.scale", y, "guidance.scale") for y in QUALITIES),
+        ]
+        panels = [(x, y, along) for x, y, along in panels if len({row[x] for row in _having(rows, x, y)}) > 1]
+        if not panels:
+            return None
+        figure, (part,) = new_figure(6 * len(panels), [4.5])
+        for axis, (x, y, along) in zip(part.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
+            if y == "fid":
+                axis.set_yscale("log")
+                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="as many test images")
+            if x == "nfe":
+                axis.set_xscale("log", base=2)
+                axis.xaxis.set_major_formatter("{x:g}")
+            axis.legend(fontsize="x-small")
+        figure.savefig(folder / "study.png")
+        return folder / "study.png"
+
+
+class TrainingTable(SweepTable):
+    """Of `train.py -m`: the last value of every metric, the job of the smallest `optimized_metric` first."""
+
+    name = "sweep"
+
+    @rank_zero_only
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Write down what the job came to, if it is finished, and bring the table up to date."""
+        if config.hydra.mode.name == "MULTIRUN" and job_return.status == JobStatus.COMPLETED:
+            folder = Path(config.hydra.runtime.output_dir)
+            result = {
+                "optimized_metric": config.optimized_metric,
+                "overrides": overrides(),
+                "metrics": last_values(folder / "metrics.csv"),
+            }
+            with atomic_write(folder / RESULT) as file:
+                json.dump(result, file, indent=2)
+        super().on_job_end(config, job_return, **kwargs)
+
+    def rows(self, folder: Path) -> list[Row]:
+        """From every job's result.json, the best first."""
+        results = [(json.loads(file.read_text()), file.parent.name) for file in folder.glob(f"*/{RESULT}")]
+        return [
+            _training(result) | {"folder": name}
+            for result, name in sorted(results, key=lambda named: _score(named[0]))
+        ]
+
+
+def _evaluation(record: dict[str, Any]) -> Row:
+    source, asked = record["provenance"], record["asked"]
+    floor = record.get("floor_same_n", record["floor"])
+    return {
+        **record["overrides"],
+        "nfe": record["nfe"],
+        **record["samples"],
+        **({"fid_floor": floor["fid"]} if "fid" in floor else {}),
+        "num_images": record["num_images"],
+        "seed": asked["seed"],
+        "seconds": record["seconds"],
+        "checkpoint": asked.get("checkpoint_sha256", "")[:12],
+        "extractor": source["extractor_sha256"][:12],
+        "statistics": source["train_statistics_sha256"][:12],
+        "versions": " ".join(f"{name}={number}" for name, number in source["versions"].items()),
+    }
+
+
+def _training(result: dict[str, Any]) -> Row:
+    name, metrics = result["optimized_metric"], result["metrics"]
+    return {name: metrics.get(name, "")} | result["overrides"] | metrics
+
+
+def _score(result: dict[str, Any]) -> tuple[bool, float]:
+    """The smaller the better; NaN and nothing at all are the worst."""
+    value = result["metrics"].get(result["optimized_metric"], math.nan)
+    return math.isnan(value), value
+
+
+def _filled(rows: list[Row]) -> list[Row]:
+    """All rows with the columns of all."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name, "") for name in columns} for row in rows]
+
+
+def _by_value(row: Row) -> list[tuple[bool, float, str]]:
+    """By the first column, then by the next; numbers before words."""
+    return [(isinstance(x, str), 0.0 if isinstance(x, str) or x is None else x, str(x)) for x in row.values()]
+
+
+def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
+    """The rows with values there: unconditional images have no accuracy."""
+    return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
+
+
+def main(folder: str) -> None:
+    """Write the table and the plots of a sweep's folder again."""
+    study: SweepTable = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
+    rows = study.write(Path(folder))
+    if not rows:
+        raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
+    print(study.plot(rows, Path(folder)) or Path(folder) / f"{study.name}.md")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,109 @@
+"""Trains a small classifier as a feature extractor.
+
+`python -m diffusion_lightning.commands.train_extractor dataset=mnist data_dir=data/`
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
+from omegaconf import DictConfig
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+from torchmetrics.classification import MulticlassAccuracy
+
+from diffusion_lightning.commands.task import task
+from diffusion_lightning.config.build import build_data
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.images import to_uint8
+
+log = logging.getLogger("extractors.train")
+
+
+class ClassifierTraining(LightningModule):
+    """Cross entropy on randomly shifted images, Adam, one cycle of the learning rate.
+
+    Args:
+        classifier: uint8 (B, C, H, W) → features (B, D), logits (B, K).
+        num_classes: K.
+        shift: the largest shift, in parts of the side.
+        learning_rate: the highest.
+    """
+
+    def __init__(self, classifier: nn.Module, num_classes: int, shift: float, learning_rate: float) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.shift = shift
+        self.learning_rate = learning_rate
+        self.accuracy = MulticlassAccuracy(num_classes, average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Loss of a batch."""
+        x, y = batch
+        _, logits = self.classifier(shifted(to_uint8(x), self.shift))
+        return cross_entropy(logits, y, label_smoothing=0.05)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Accuracy on the test split, by which nothing is chosen."""
+        x, y = batch
+        self.accuracy(self.classifier(to_uint8(x))[1], y)
+        self.log("test_accuracy", self.accuracy, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adam under one cycle."""
+        optimizer = torch.optim.AdamW(self.classifier.parameters(), weight_decay=0.01)
+        steps = int(self.trainer.estimated_stepping_batches)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, steps)
+        return [optimizer], [{"scheduler": cycle, "interval": "step"}]
+
+
+def shifted(pixels: Tensor, shift: float) -> Tensor:
+    """uint8 images (B, C, H, W), each moved by up to this part of its side each way, black coming in."""
+    size = pixels.shape[-1]
+    most = round(shift * size)
+    padded = pad(pixels, (most,) * 4)
+    corners = torch.randint(0, 2 * most + 1, (len(pixels), 2)).tolist()
+    return torch.stack([x[:, i : i + size, j : j + size] for x, (i, j) in zip(padded, corners, strict=True)])
+
+
+def train(cfg: DictConfig) -> Path:
+    """Train as configured, write the weights and log their accuracy and SHA-256."""
+    from safetensors.torch import save_file
+
+    file = Path(cfg.out)
+    if file.exists() and not cfg.overwrite:
+        raise UserError(f"{file} exists: add overwrite=true, or choose another out=.")
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    data: LightningDataModule = build_data(cfg)
+    classifier = instantiate(cfg.extractor, weights=None)
+    module = ClassifierTraining(classifier, cfg.dataset.num_classes, cfg.shift, cfg.learning_rate)
+    trainer = Trainer(
+        max_epochs=cfg.epochs,
+        accelerator=cfg.accelerator,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(classifier.state_dict(), file)
+    accuracy = float(trainer.callback_metrics["test_accuracy"])
+    log.info("%s: %.2f %% of the test images right, sha256: %s", file, 100 * accuracy, file_sha256(file))
+    return file
+
+
+@hydra.main(version_base="1.3", config_path="../../conf", config_name="classifier")
+@task
+def main(cfg: DictConfig) -> None:
+    """Command line."""
+    train(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Config → objects: what a config may hold, and what is built from it."""

@@ -1,0 +1,42 @@
+"""Config → what training, sampling and evaluation share: data, denoiser, sampling, extractor."""
+
+from lightning.pytorch import LightningDataModule
+from omegaconf import DictConfig, open_dict
+from torch import nn
+
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.sampling import Sampling
+
+
+def build_data(cfg: DictConfig) -> LightningDataModule:
+    """The data module; what only the data knows (classes of a folder) goes back into the config."""
+    data = instantiate(cfg.dataset)
+    with open_dict(cfg):
+        cfg.dataset.num_classes = data.num_classes
+        cfg.dataset.class_names = data.class_names and list(data.class_names)
+    return data
+
+
+def build_denoiser(cfg: DictConfig) -> Denoiser:
+    """Network + schedule + parameterization."""
+    return Denoiser(
+        instantiate(cfg.network),
+        instantiate(cfg.schedule),
+        instantiate(cfg.parameterization),
+    )
+
+
+def build_extractor(cfg: DictConfig) -> nn.Module:
+    """The feature extractor."""
+    return frozen(instantiate(cfg.extractor))
+
+
+def frozen(extractor: nn.Module) -> nn.Module:
+    """The extractor as one that never learns."""
+    return extractor.eval().requires_grad_(False)
+
+
+def build_sampling(cfg: DictConfig) -> Sampling:
+    """Sampler + guidance + clamp."""
+    return Sampling(instantiate(cfg.sampler), instantiate(cfg.guidance), instantiate(cfg.clamp))

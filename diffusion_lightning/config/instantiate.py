@@ -1,0 +1,21 @@
+"""A config's node → the object that it describes."""
+
+from typing import Any
+
+import hydra.utils
+from omegaconf import OmegaConf
+
+from diffusion_lightning.config.renamed import renamed
+
+
+def instantiate(node: Any, **changes: Any) -> Any:
+    """Hydra's `instantiate`, with plain lists and dicts for arguments: configs end here.
+
+    Args:
+        node: a config or a plain container; a `_target_` may bear the name of an earlier version.
+        changes: arguments to add or to replace.
+    """
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    today = renamed(plain)
+    # Hydra's errors say where in the whole config a node stands, as long as it is that config's
+    return hydra.utils.instantiate(node if today == plain else today, _convert_="all", **changes)

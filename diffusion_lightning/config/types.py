@@ -1,0 +1,185 @@
+"""Are a config's values of the types that the constructors ask for? Known before anything is built."""
+
+import inspect
+import math
+import types
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.config.renamed import RENAMED
+from diffusion_lightning.errors import UserError
+
+OPTIONS: dict[str, Any] = {
+    "accelerator": str,
+    "batch_size": int,
+    "checkpoint": str | None,
+    "data_dir": str | None,
+    "device": str,
+    "devices": int,
+    "epochs": int,
+    "labels": int | Sequence[int] | None,
+    "learning_rate": float,
+    "num_images": int | None,
+    "optimized_metric": str,
+    "out": str | int,
+    "overwrite": bool,
+    "paths.run_dir": str,
+    "resume": bool,
+    "samples": str | None,
+    "seed": int,
+    "shift": float,
+    "trust": Sequence[str],
+    "warmup_images": int,
+    "weights": str,
+}
+"""What no constructor takes: the values at the top of `conf/*.yaml`."""
+
+NAMES = {
+    type(None): ("null", "nulls"),
+    bool: ("true or false", "true or false"),
+    int: ("an integer", "integers"),
+    float: ("a finite number", "finite numbers"),
+    str: ("text", "texts"),
+}
+"""What one value of a plain type is called, and many."""
+
+LISTS = {list, tuple, Sequence, Iterable, Collection}
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Refuse what is of a wrong type, unknown or missing, anywhere in the config of a command line.
+
+    Raises:
+        UserError: for the first such value; it says where it stands and what is allowed there.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    check_arguments(plain, "", OmegaConf.to_container(cfg))
+    # Other command lines have parts of the recipe of training, which are nothing to build
+    for group in ("callbacks", "logger", "metrics") if _is_object(plain.get("trainer")) else ("metrics",):
+        for name, node in (plain.get(group) or {}).items():
+            if node and not _is_object(node):
+                raise UserError(f"{group}.{name} is {_shown(node)}; it must have a _target_, or be null.")
+
+
+def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
+    """Refuse what the constructors that a plain config names would not take; `name` is where it stands.
+
+    Args:
+        node: a resolved config.
+        name: where it stands in the whole.
+        unresolved: the same before interpolation, if there is any.
+
+    Raises:
+        UserError: for the first such value.
+    """
+    hints, closed = _arguments(node["_target_"]) if _is_object(node) else ({}, False)
+    for key, value in _items(node).items():
+        where = f"{name}.{key}".lstrip(".")
+        if value == "???" or (value == "" and where in OPTIONS):
+            raise UserError(f"{where} is missing; add {where}=<value>.")
+        if closed and key not in hints and not str(key).startswith("_"):
+            known = ", ".join(hints) or "nothing"
+            raise UserError(f"{where} is unknown: {node['_target_']} takes {known}.")
+        hint, source = hints.get(key, OPTIONS.get(where, object)), _items(unresolved).get(key)
+        # A null from elsewhere may be filled in there: the classes of a folder are not known yet
+        known_later = value is None and source is not None
+        if not known_later and not _fits(value, hint):
+            advice = _advice(where, value, hint)
+            raise UserError(f"{where} is {_shown(value)}; it must be {_described(hint)}.{advice}")
+        check_arguments(value, where, source)
+
+
+def _items(node: Any) -> dict[Any, Any]:
+    return node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
+
+
+def _arguments(target: str) -> tuple[dict[str, Any], bool]:
+    """Name → type of what a class or function takes, and whether that is all."""
+    try:
+        found = get_object(RENAMED.get(target, target))
+    except Exception:  # whatever an import raises; it is told when the object is built
+        return {}, False
+    hints: dict[str, Any] = {}
+    for function in _constructors(found) if isinstance(found, type) else [found]:
+        parameters = inspect.signature(function).parameters.values()
+        named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        annotated = _annotations(function)
+        hints = {name: annotated.get(name, object) for name in named if name != "self"} | hints
+        # What a constructor hands on by **others is its base class's
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            return hints, True
+    return hints, isinstance(found, type) and not _constructors(found)
+
+
+def _constructors(cls: type) -> list[Any]:
+    """Its own and its bases' __init__; object's says nothing."""
+    return [vars(c)["__init__"] for c in cls.__mro__[:-1] if "__init__" in vars(c)]
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except (NameError, TypeError):  # some of them only a type checker can read
+        return getattr(function, "__annotations__", {})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kind, inner = get_origin(hint) or hint, [one for one in get_args(hint) if one is not Ellipsis]
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is Literal:
+        return value in inner and not isinstance(value, bool)
+    if kind is float:
+        return _fits(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if kind is int and isinstance(value, int) and value.bit_length() > 63:
+        return False
+    if kind in NAMES:
+        return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if kind in LISTS:
+        return isinstance(value, list) and all(any(_fits(v, one) for one in inner or [object]) for v in value)
+    if kind in (dict, Mapping):
+        return isinstance(value, dict)
+    # Of any other class it is an object, to be built from its own `_target_`
+    return _is_object(value) or kind in (Any, object) or not isinstance(kind, type)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and "_target_" in value
+
+
+def _described(hint: Any, many: bool = False) -> str:
+    kind, inner = get_origin(hint) or hint, [one for one in get_args(hint) if one is not Ellipsis]
+    if kind in (Union, types.UnionType):
+        return _any_of(inner, many)
+    if kind is Literal:
+        return " or ".join(map(str, inner))
+    if kind in NAMES:
+        return NAMES[kind][many]
+    if kind in LISTS:
+        return f"a list of {_any_of(inner, many=True)}" if inner else "a list"
+    return f"a {kind.__name__}"
+
+
+def _any_of(hints: list[Any], many: bool) -> str:
+    return " or ".join(dict.fromkeys(_described(hint, many) for hint in hints))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > 63:
+        return f"{value}, which is more than 64 bits hold"
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
+
+
+def _advice(name: str, value: Any, hint: Any) -> str:
+    if value is None or isinstance(value, list | dict):
+        return ""
+    if _fits([value], hint):
+        return f" Write {name}=[{value}]."
+    if _fits(str(value), hint):
+        return f" Quote it, {name}=\"'{value}'\"."
+    if isinstance(value, str) and _fits({"_target_": ""}, hint) and not _fits(0, hint):
+        return f" Choose it by name with {name.replace('.', '/')}={value}."
+    return ""

@@ -1,0 +1,1 @@
+"""The mathematics: schedules, parameterizations, guidance, clamps, samplers, likelihoods."""

@@ -1,0 +1,108 @@
+"""Time grids: at which times t_N > … > t_1 > 0 a sampler looks at the image."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.schedules import Schedule
+from diffusion_lightning.errors import UserError, check_at_least, check_positive
+
+
+class Grid(ABC):
+    """N decreasing times from t_start; a new grid writes `times` and nothing else.
+
+    The walk steps t_N → … → t_1 and ends with the prediction of x0 at t_1.
+    """
+
+    lam_min = -math.inf
+    """Times noisier than this λ are not worth a step; the walk starts at it instead."""
+
+    def __call__(self, schedule: Schedule, steps: int, t_start: float = 1.0) -> list[float]:
+        """The times [t_N, …, t_1] as floats; t_N is t_start, unless that is noisier than `lam_min`.
+
+        Raises:
+            UserError: if steps < 1 or t_start is not in (0, 1].
+        """
+        check_at_least("sampler.steps", steps)
+        if not 0 < t_start <= 1:
+            raise UserError(f"t_start is {t_start}; it must be in (0, 1].")
+        if schedule.lam(t_start) < self.lam_min:
+            t_start = float(schedule.t_of_lam(self.lam_min))
+        if steps == 1:
+            return [float(t_start)]
+        # 1 at t_N, 0 at t_1
+        u = torch.linspace(1, 0, steps, dtype=torch.float64)
+        # The network never saw a time below 1/T; only a grid finer than that goes there.
+        t_1 = min(1 / schedule.T, t_start / steps)
+        times = self.times(schedule, u, t_start, t_1)
+        return [float(t_start), *times[1:].tolist()]
+
+    @abstractmethod
+    def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
+        """Strictly decreasing times for u = 1 … 0, starting at t_start and usually ending at t_1."""
+
+
+LAM_MIN = -5.1
+"""Where σ/α = 164: the marginal is pure noise to one part in 10,000, and the cosine schedule, whose
+σ/α goes on to 20,000, would spend half of a short walk beyond. Linear's λ(1) is -5.06.
+
+Source: Lu et al. 2022 (DPM-Solver), appendix D.1, which starts the cosine schedule at t = 0.9946."""
+
+
+class Uniform(Grid):
+    """t_i = t_start · i/N, known as "trailing": starts at pure noise, whatever N is.
+
+    Source: Lin et al. 2024 (Common Diffusion Noise Schedules … are Flawed), table 2.
+    """
+
+    def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
+        """Equal distances, the last one from t_1 = t_start/N to 0 included."""
+        first = t_start / len(u)
+        return first + u * (t_start - first)
+
+
+class Quadratic(Grid):
+    """√t equally spaced between t_1 = 1/T and t_start: more steps where there is little noise.
+
+    Source: Song et al. 2021 (DDIM), appendix D.2.
+    """
+
+    def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
+        """(√t_1 + u (√t_start - √t_1))²."""
+        return (t_1**0.5 + u * (t_start**0.5 - t_1**0.5)) ** 2
+
+
+class LogSNR(Grid):
+    """λ equally spaced between t_1 = 1/T and t_start.
+
+    Source: Lu et al. 2022 (DPM-Solver), section 3.3.
+    """
+
+    lam_min = LAM_MIN
+
+    def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
+        """t(λ_1 + u (λ_start - λ_1))."""
+        lam_start, lam_1 = schedule.lam(t_start), schedule.lam(t_1)
+        return schedule.t_of_lam(lam_1 + u * (lam_start - lam_1))
+
+
+class Karras(Grid):
+    """(σ/α)^(1/ρ) equally spaced between t_1 = 1/T and t_start.
+
+    Source: Karras et al. 2022 (EDM), eq. 5, with EDM's σ read as our σ/α = e^(-λ).
+
+    Raises:
+        UserError: unless ρ > 0.
+    """
+
+    lam_min = LAM_MIN
+
+    def __init__(self, rho: float = 7.0) -> None:
+        self.rho = check_positive("sampler.grid.rho", rho, 7)
+
+    def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
+        """t(λ) with e^(-λ/ρ) linear in u."""
+        start, end = (torch.exp(-schedule.lam(t) / self.rho) for t in (t_start, t_1))
+        return schedule.t_of_lam(-self.rho * torch.log(end + u * (start - end)))

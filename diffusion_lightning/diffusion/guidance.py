@@ -1,0 +1,122 @@
+"""Guidance: which labels the network sees in training, and how its two answers are combined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.errors import UserError
+
+if TYPE_CHECKING:
+    from diffusion_lightning.diffusion.denoiser import Denoiser
+
+
+class Guide(Protocol):
+    """What a sampling model needs of guidance."""
+
+    def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
+        """x0 (B, C, H, W) at one time t for labels y (B,)."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """Unconditional, conditional and classifier-free guided models as one rule with two numbers.
+
+    x0 = x0_null + w (x0_y - x0_null): w = 0 is unconditional, 1 conditional, > 1 guided.
+    (Ho & Salimans 2022, eq. 6, write 1 + w for this w.)
+
+    Args:
+        p_uncond: probability of replacing a training label by the null label; 1 trains the
+            unconditional branch alone, 0 the conditional one alone.
+        scale: w.
+        interval: the times between which w applies, both included; outside, w is 1
+            (Kynkäänniemi et al. 2024, Applying Guidance in a Limited Interval, eq. 5).
+        rescale: φ in [0, 1]: how far each guided image's standard deviation goes back to that of the
+            conditional one, x0 ← φ x0 std(x0_y)/std(x0) + (1 - φ) x0; 0 is off
+            (Lin et al. 2024, Common Diffusion Noise Schedules … are Flawed, eq. 15 and 16, on x0).
+
+    Raises:
+        UserError: if a value is out of its range, or the scale needs a branch that is never trained.
+    """
+
+    p_uncond: float
+    scale: float
+    interval: Sequence[float] = (0.0, 1.0)
+    rescale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p_uncond <= 1:
+            raise UserError(f"guidance.p_uncond is {self.p_uncond}; it must be between 0 and 1.")
+        if self.p_uncond == 1 and self.scale != 0:
+            raise UserError(
+                f"guidance.scale={self.scale} needs class labels, but this model is unconditional: "
+                "only guidance.scale=0 is possible (train with guidance=cfg for any scale)."
+            )
+        if self.p_uncond == 0 and self.scale != 1:
+            raise UserError(
+                f"guidance.scale={self.scale} needs the unconditional branch, which this conditional "
+                "model never trained: only guidance.scale=1 is possible (train with guidance=cfg "
+                "for any scale)."
+            )
+        if not abs(self.scale) < float("inf"):
+            raise UserError(f"guidance.scale is {self.scale}; it must be a finite number.")
+        if not _is_interval(self.interval):
+            raise UserError(
+                f"guidance.interval is {self.interval}; it must be two times, the earlier first, "
+                "such as [0.1,0.8]; [0,1] is everywhere."
+            )
+        if not self._everywhere and self.p_uncond == 1:
+            raise UserError(
+                "guidance.interval needs class labels, which this unconditional model has not; "
+                "leave it at [0,1]."
+            )
+        if not 0 <= self.rescale <= 1:
+            raise UserError(f"guidance.rescale is {self.rescale}; it must be between 0 (off) and 1.")
+
+    @property
+    def _everywhere(self) -> bool:
+        return tuple(self.interval) == (0, 1)
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether sampling looks at the labels."""
+        return self.scale != 0 or not self._everywhere
+
+    def drop_labels(self, y: Tensor, null: Tensor, u: Tensor) -> Tensor:
+        """Training labels (B,), the null label where u < p_uncond; u (B,) is uniform in [0, 1)."""
+        return torch.where(u < self.p_uncond, null, y)
+
+    def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
+        """Guided x0 (B, C, H, W): one batched forward of both branches, or of the one that counts."""
+        scale = self.scale if self.interval[0] <= t <= self.interval[1] else 1.0
+        if scale == 0:
+            return denoiser.x0(x_t, t, None)
+        if y is None or len(y) != len(x_t):
+            count = 0 if y is None else len(y)
+            raise UserError(
+                f"guidance.scale={scale} needs one label per image; {len(x_t)} images have {count} labels."
+            )
+        if scale == 1:
+            return denoiser.x0(x_t, t, y)
+        both = denoiser.x0(torch.cat([x_t, x_t]), t, torch.cat([denoiser.null(y), y]))
+        x0_null, x0_y = both.chunk(2)
+        x0 = x0_null + scale * (x0_y - x0_null)
+        if self.rescale == 0:
+            return x0
+        gain = _std(x0_y) / _std(x0)
+        return x0 * (1 + self.rescale * (gain - 1))
+
+
+def _is_interval(value: Any) -> bool:
+    try:
+        low, high = value
+        return bool(0 <= low < high <= 1)
+    except (TypeError, ValueError):
+        return False
+
+
+def _std(x: Tensor) -> Tensor:
+    """Standard deviation of each image, (B, 1, 1, 1)."""
+    return x.std(dim=(1, 2, 3), keepdim=True)

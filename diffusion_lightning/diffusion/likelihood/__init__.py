@@ -1,0 +1,1 @@
+"""Likelihoods: DDPM's variational bound and the probability-flow ODE's density."""

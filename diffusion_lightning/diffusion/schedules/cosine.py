@@ -1,0 +1,32 @@
+"""The cosine schedule of improved DDPM."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.schedules.base import BetaSchedule
+from diffusion_lightning.errors import check_positive
+
+
+class Cosine(BetaSchedule):
+    """ᾱ falls as a squared cosine, so noise arrives evenly instead of early.
+
+    ᾱ(t) = f(t)/f(0), f(t) = cos²(π/2 · (t + s)/(1 + s)), β_i = min(1 - ᾱ(i/T)/ᾱ((i-1)/T), 0.999);
+    the cap, which only the last timestep meets, keeps ᾱ(1) > 0.
+
+    Source: Nichol & Dhariwal 2021 (Improved DDPM), eq. 17.
+
+    Raises:
+        UserError: unless s > 0.
+    """
+
+    def __init__(self, T: int = 1000, s: float = 0.008) -> None:
+        super().__init__(T)
+        self.s = check_positive("schedule.s", s, 0.008)
+
+    def betas(self) -> Tensor:
+        """β_i, i = 1 … T, from the ratio of neighbouring f."""
+        t = torch.arange(self.T + 1, dtype=torch.float64) / self.T
+        f = torch.cos(0.5 * math.pi * (t + self.s) / (1 + self.s)) ** 2
+        return (1 - f[1:] / f[:-1]).clamp(max=0.999)

@@ -1,0 +1,35 @@
+"""DDPM's linear β schedule."""
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.schedules.base import BetaSchedule
+from diffusion_lightning.errors import UserError
+
+
+class Linear(BetaSchedule):
+    """β rises linearly from `beta_start` to `beta_end`, both given for T = 1000.
+
+    For another T both ends are scaled by 1000/T, so that ᾱ(1) stays about the same; β is capped
+    at 0.999, which only T < 21 meets with the default ends.
+
+    Source: Ho et al. 2020 (DDPM), section 4; the scaling is Nichol & Dhariwal 2021's code.
+
+    Raises:
+        UserError: unless 0 < beta_start ≤ beta_end < 1.
+    """
+
+    def __init__(self, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> None:
+        super().__init__(T)
+        if not 0 < beta_start <= beta_end < 1:
+            raise UserError(
+                f"schedule.beta_start={beta_start} and schedule.beta_end={beta_end} must satisfy "
+                "0 < beta_start <= beta_end < 1 (the usual ends are 1e-4 and 0.02)."
+            )
+        self.beta_start, self.beta_end = beta_start, beta_end
+
+    def betas(self) -> Tensor:
+        """β_i, i = 1 … T, linear between the scaled ends."""
+        scale = 1000 / self.T
+        ends = self.beta_start * scale, self.beta_end * scale
+        return torch.linspace(*ends, self.T, dtype=torch.float64).clamp(max=0.999)

@@ -1,0 +1,65 @@
+"""The processes that work on one run: who draws which image, and how all see all of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def world_size() -> int:
+    """Number of processes; 1 without torch.distributed."""
+    return dist.get_world_size() if _distributed() else 1
+
+
+def rank() -> int:
+    """Number of this process."""
+    return dist.get_rank() if _distributed() else 0
+
+
+def shard(block: Sequence[int], each: int | None = None) -> list[int]:
+    """This process's part of a block of image numbers: every world-size-th, equally many for each process.
+
+    Numbers beyond the end of the block come from its beginning; `gather` leaves them out again.
+
+    Args:
+        block: the numbers, those of no process in particular.
+        each: how many every process takes; as many as needed unless given.
+    """
+    world = world_size()
+    each = each or -(-len(block) // world)
+    return [block[i % len(block)] for i in range(rank(), each * world, world)]
+
+
+def gather_in_order(part: Tensor, total: int) -> Tensor:
+    """All processes' parts (B, …) of a `share`d block, in the order of the block (total, …)."""
+    if world_size() == 1 or part.numel() == 0:
+        return part.new_empty(total, *part.shape[1:]) if part.numel() == 0 else part[:total]
+    # NCCL moves tensors between GPUs only
+    mine = part.contiguous().to("cuda" if dist.get_backend() == "nccl" else "cpu")
+    parts = [torch.empty_like(mine) for _ in range(world_size())]
+    dist.all_gather(parts, mine)
+    return torch.stack(parts, 1).flatten(0, 1)[:total].to(part.device)
+
+
+def true_anywhere(condition: bool) -> bool:
+    """Whether the condition holds in any process; the same answer in all."""
+    return bool(gather_in_order(torch.tensor([int(condition)]), world_size()).any())
+
+
+def _distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def launch(device: str, devices: int) -> str:
+    """Start as many processes as devices, each of which runs the same command; this process's device.
+
+    Under torchrun and SLURM the processes are there already, and only find each other.
+    """
+    if devices == 1:
+        return device
+    from lightning.fabric import Fabric
+
+    fabric = Fabric(accelerator=device, devices=devices, strategy="ddp")
+    fabric.launch()
+    return str(fabric.device)

@@ -1,0 +1,1 @@
+"""Evaluation: what images are measured, beside what, by which metrics."""

@@ -1,0 +1,6 @@
+"""Feature extractors: modules that map uint8 images to features, and to class logits if they can."""
+
+from diffusion_lightning.evaluation.extractors.classifier import Classifier
+from diffusion_lightning.evaluation.extractors.inception import Inception
+
+__all__ = ["Classifier", "Inception"]

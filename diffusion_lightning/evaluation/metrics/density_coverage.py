@@ -1,0 +1,30 @@
+"""Density and coverage: precision and recall that one outlier cannot move."""
+
+from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.metrics.precision_recall import covering, nearest, radii
+
+
+class DensityCoverage(Metric):
+    """Density: mean number of the data's balls around a sample, over k; coverage: share of balls with one.
+
+    Source: Naeem et al. 2020 (Reliable Fidelity and Diversity Metrics for Generative Models), eq. 3 and 4.
+
+    Args:
+        k: neighbours that a ball reaches to.
+        num_images: of each set, at most.
+    """
+
+    def __init__(self, k: int = 5, num_images: int = 10_000) -> None:
+        self.k = check_at_least("metrics.density_coverage.k", k)
+        self.num_images = check_at_least("metrics.density_coverage.num_images", num_images, 2)
+
+    def __call__(self, compared: Comparison) -> dict[str, float]:
+        """density, coverage."""
+        samples = compared.samples.features[: self.num_images]
+        data = compared.train.features[: self.num_images]
+        radius = radii(data, self.k)
+        return {
+            "density": float(covering(samples, data, radius).double().mean() / self.k),
+            "coverage": float((nearest(data, samples) <= radius).double().mean()),
+        }

@@ -1,0 +1,66 @@
+"""Improved precision and recall: are the samples like data, and is all of the data there?"""
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.evaluation.comparison import Comparison, Metric
+
+CHUNK = 1000
+
+
+def radii(features: Tensor, k: int) -> Tensor:
+    """Distance (N,) of each of the features (N, D) to its k-th nearest among the others.
+
+    Raises:
+        UserError: if there are not more than k.
+    """
+    if len(features) <= k:
+        raise UserError(
+            f"a {k}-th nearest neighbour needs more than {k} images, not {len(features)}; lower the k of the "
+            "metric."
+        )
+    # The nearest of all is the point itself
+    return torch.cat([_distances(part, features).kthvalue(k + 1).values for part in features.split(CHUNK)])
+
+
+def covering(points: Tensor, centres: Tensor, radius: Tensor) -> Tensor:
+    """For each of the points (N, D), how many balls around the centres (M, D) it lies in: (N,)."""
+    inside = [(_distances(part, centres) <= radius).sum(1) for part in points.split(CHUNK)]
+    return torch.cat(inside)
+
+
+def nearest(points: Tensor, others: Tensor) -> Tensor:
+    """Distance (N,) of each of the points (N, D) to the nearest of the others (M, D)."""
+    return torch.cat([_distances(part, others).amin(1) for part in points.split(CHUNK)])
+
+
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    # Through matrix products a distance to itself would be far from zero in float32
+    return torch.cdist(x.double(), y.double())
+
+
+class PrecisionRecall(Metric):
+    """Precision: share of samples inside the data's manifold; recall: share of data inside the samples'.
+
+    The manifold of a set is the union of balls around its features that reach to the k-th nearest.
+
+    Source: Kynkäänniemi et al. 2019 (Improved Precision and Recall Metric), eq. 1 and 2.
+
+    Args:
+        k: neighbours.
+        num_images: of each set, at most.
+    """
+
+    def __init__(self, k: int = 3, num_images: int = 10_000) -> None:
+        self.k = check_at_least("metrics.precision_recall.k", k)
+        self.num_images = check_at_least("metrics.precision_recall.num_images", num_images, 2)
+
+    def __call__(self, compared: Comparison) -> dict[str, float]:
+        """precision, recall."""
+        samples = compared.samples.features[: self.num_images]
+        data = compared.train.features[: self.num_images]
+        return {
+            "precision": float((covering(samples, data, radii(data, self.k)) > 0).double().mean()),
+            "recall": float((covering(data, samples, radii(samples, self.k)) > 0).double().mean()),
+        }

@@ -1,0 +1,135 @@
+"""What the metrics know of a set of images."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_lightning.distributed import gather_in_order
+from diffusion_lightning.evaluation.extractors.extract import extract
+from diffusion_lightning.hashing import tensors_sha256
+
+
+class ImageStatistics:
+    """Sums over all images, and the features, logits and labels of the first `keep` of them.
+
+    The sums are float64 and as large for a million images as for one. They do not depend on how the
+    images are cut into batches, and neither does what is kept.
+
+    Args:
+        keep: how many images' features are kept; memory grows up to there.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
+        self.n = 0
+        self._root: Tensor | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._kept: dict[str, list[Tensor]] = {"features": [], "logits": [], "labels": []}
+
+    def add(self, extractor: nn.Module, pixels: Tensor, labels: Tensor, total: int) -> Tensor:
+        """Add a block of images of which each process holds its `share`; in every process, the same sums.
+
+        Args:
+            extractor: what makes the features.
+            pixels, labels: this process's part, uint8 (B, C, H, W) and (B,).
+            total: images in the whole block.
+
+        Returns:
+            the block's pixels, uint8 (total, C, H, W) on the CPU.
+        """
+        features, logits = extract(extractor, pixels)
+        block = [gather_in_order(part.cpu(), total) for part in (pixels, labels, features, logits)]
+        self.update(*block)
+        return block[0]
+
+    def update(self, pixels: Tensor, labels: Tensor, features: Tensor, logits: Tensor) -> None:
+        """Add images: uint8 (B, C, H, W), labels (B,), features (B, D), logits (B, K)."""
+        x, f = pixels.cpu().double(), features.cpu().double()
+        sums = {
+            "feature": f.sum(0),
+            "feature_product": f.T @ f,
+            "pixel": x.mean((2, 3)).sum(0),
+            "pixel_square": x.square().mean((2, 3)).sum(0),
+        }
+        self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
+        if (room := self.keep - self.n) > 0:
+            for name, part in (("features", features), ("logits", logits), ("labels", labels)):
+                # A view would hold on to the whole batch
+                self._kept[name].append(part[:room].cpu().clone())
+        self.n += len(pixels)
+        self._root = None
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of the features, float64 (D,)."""
+        return self._sums["feature"] / self.n
+
+    @property
+    def covariance(self) -> Tensor:
+        """Unbiased covariance of the features, float64 (D, D)."""
+        scatter = self._sums["feature_product"] - self.n * torch.outer(self.mean, self.mean)
+        return scatter / (self.n - 1)
+
+    @property
+    def covariance_root(self) -> Tensor:
+        """Σ^½, symmetric (D, D); eigenvalues that rounding made negative are zero."""
+        if self._root is None:
+            values, vectors = torch.linalg.eigh(self.covariance)
+            self._root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+        return self._root
+
+    @property
+    def pixel_mean(self) -> Tensor:
+        """Mean of each channel in [0, 255], float64 (C,)."""
+        return self._sums["pixel"] / self.n
+
+    @property
+    def pixel_std(self) -> Tensor:
+        """Standard deviation of each channel over all pixels of all images, float64 (C,)."""
+        return (self._sums["pixel_square"] / self.n - self.pixel_mean.square()).clamp(min=0).sqrt()
+
+    @property
+    def features(self) -> Tensor:
+        """float32 (M, D), M ≤ keep."""
+        return self._all("features")
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 (M, K); K = 0 if the extractor has none."""
+        return self._all("logits")
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (M,); the null label K for images without one."""
+        return self._all("labels")
+
+    def sha256(self) -> str:
+        """SHA-256 of the sums."""
+        return tensors_sha256([("n", torch.tensor(self.n)), *sorted(self._sums.items())])
+
+    def save(self, file: Path) -> None:
+        """Write a safetensors file, whole or not at all."""
+        from safetensors.torch import save_file
+
+        kept = {name: self._all(name) for name in self._kept}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+        save_file(self._sums | kept | {"n": torch.tensor(self.n)}, unfinished)
+        unfinished.replace(file)
+
+    @classmethod
+    def load(cls, file: Path) -> "ImageStatistics":
+        """Read what `save` wrote."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(file)
+        statistics = cls(len(tensors["features"]))
+        statistics.n = int(tensors.pop("n"))
+        statistics._kept = {name: [tensors.pop(name)] for name in statistics._kept}
+        statistics._sums = tensors
+        return statistics
+
+    def _all(self, name: str) -> Tensor:
+        return torch.cat(self._kept[name])

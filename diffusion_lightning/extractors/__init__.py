@@ -1,6 +1,0 @@
-"""Feature extractors: modules that map uint8 images to features, and to class logits if they can."""
-
-from diffusion_lightning.extractors.classifier import Classifier
-from diffusion_lightning.extractors.inception import Inception
-
-__all__ = ["Classifier", "Inception"]

@@ -1,0 +1,70 @@
+"""Draws images in batches; image k depends on (seed, k) alone."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.samplers.base import Callback
+from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.distributed import shard, world_size
+
+
+def generate_sharded(
+    sampling: Sampling,
+    denoiser: Denoiser,
+    classes: Sequence[int] | None,
+    num_images: int,
+    shape: Sequence[int],
+    seed: int,
+    batch_size: int,
+) -> Iterator[tuple[Tensor, Tensor, int, int]]:
+    """Yield batches: this process's images (B, C, H, W), their labels (B,), how many all draw, evaluations.
+
+    Image k has the class `classes[k mod K]`; None is unconditional, the labels then the null one. All
+    batches are equally large, the last one filled up, so that every process runs the same kernels.
+    `world.gather` brings the parts together, in order.
+    """
+    size = min(batch_size, -(-num_images // world_size()))
+    step = size * world_size()
+    for start in range(0, num_images, step):
+        block = range(start, min(start + step, num_images))
+        mine = shard(block, size)
+        labels = None if classes is None else [classes[k % len(classes)] for k in mine]
+        ((images, nfe),) = generate(sampling, denoiser, labels, mine, shape, seed, size)
+        y = torch.tensor(labels or [denoiser.num_classes] * size)
+        yield images, y, len(block), nfe
+
+
+def generate(
+    sampling: Sampling,
+    denoiser: Denoiser,
+    labels: Sequence[int] | None,
+    indices: Sequence[int],
+    shape: Sequence[int],
+    seed: int,
+    batch_size: int,
+    callback: Callback | None = None,
+) -> Iterator[tuple[Tensor, int]]:
+    """Yield (images (B, C, H, W), evaluations of the network) batch by batch, in the given order.
+
+    Args:
+        sampling: sampler, guidance and clamp.
+        denoiser: in evaluation mode, on its device.
+        labels: one label per entry of indices, or None for unconditional images.
+        indices: the images' numbers, which with the seed key their noise.
+        shape: (C, H, W).
+        seed: at least 0.
+        batch_size: images at a time; changes no image.
+        callback: handed on to the sampler.
+    """
+    device = next(denoiser.parameters()).device
+    for start in range(0, len(indices), batch_size):
+        part = slice(start, start + batch_size)
+        noise = ImageNoise(seed, indices[part], shape, device)
+        y = None if labels is None else torch.tensor(labels[part], device=device)
+        model = SamplingModel(denoiser, sampling.guidance, sampling.clamp, y)
+        yield sampling.sampler(model, noise(), noise=noise, callback=callback), model.nfe

@@ -1,0 +1,76 @@
+"""The x0-clamp, seen."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from diffusion_lightning.diffusion.clamp import Clamp
+from diffusion_lightning.diffusion.prediction import Prediction
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
+from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.tasks.base import Task, task_count
+
+log = logging.getLogger(__name__)
+
+MEASURES = "x_t mean", "x_t std", "x_t outside", "x0 mean", "x0 std", "x0 outside"
+"""Columns of clamp.csv and panels of the figure."""
+
+
+class ClampStudy(Task):
+    """The x0-clamp: mean, spread and saturation along the walk, and the images, with it and without.
+
+    Saturated is what lies outside [-1, 1]: of x0 as the sampler sees it, and of x_t.
+
+    Source: Ho et al. 2020 (DDPM), released code, which clips x0 in every step.
+
+    Args:
+        clamps: what is compared, by name.
+        num_images: how many images are averaged.
+        shown: images in the figure.
+    """
+
+    def __init__(self, clamps: Mapping[str, Clamp], num_images: int = 64, shown: int = 8) -> None:
+        self.clamps = dict(clamps)
+        self.num_images = task_count("num_images", num_images)
+        self.shown = min(task_count("shown", shown), num_images)
+
+    def __call__(self, trained: Trained, out: Path) -> Path:
+        """Walk from the same noise with each clamp."""
+        rows: list[dict[str, Any]] = []
+        images = {name: self._walk(trained, name, clamp, rows) for name, clamp in self.clamps.items()}
+        write_csv(rows, out / "clamp.csv")
+        panels = {f"clamp={name}": [x[: self.shown]] for name, x in images.items()}
+        figure, (curves, strips) = new_figure(11, [5.5, panels_height(panels, 11)])
+        for axis, measure in zip(curves.subplots(2, 3).flat, MEASURES, strict=True):
+            for name in self.clamps:
+                mine = [r for r in rows if r["clamp"] == name]
+                axis.plot([r["t"] for r in mine], [r[measure] for r in mine], label=name)
+            axis.set(title=measure, xlabel="t", xlim=(1, 0))
+            if max(abs(r[measure]) for r in rows) > 10:  # an unclamped walk may leave every scale
+                axis.set_yscale("symlog")
+                if min(r[measure] for r in rows) >= 0:
+                    axis.set_ylim(bottom=0)
+        curves.axes[0].legend(title="clamp")
+        draw_panels(strips, panels)
+        figure.savefig(out / "clamp.png")
+        return out / "clamp.png"
+
+    def _walk(self, trained: Trained, name: str, clamp: Clamp, rows: list[dict[str, Any]]) -> Tensor:
+        def watch(i: int, t: float, prediction: Prediction) -> None:
+            row: dict[str, Any] = {"clamp": name, "t": t}
+            for key, x in (("x_t", prediction.x_t), ("x0", prediction.x0)):
+                outside = (x.abs() > 1).float().mean()
+                row |= {f"{key} mean": float(x.mean()), f"{key} std": float(x.std())}
+                row |= {f"{key} outside": float(outside)}
+            rows.append(row)
+
+        n = self.num_images
+        images = trained.draw(trained.noise(range(n)), trained.y(n), clamp=clamp, callback=watch)
+        log.info(
+            "clamp=%s: mean %.3f, std %.3f, %.1f %% of the pixels outside [-1, 1]",
+            name, images.mean(), images.std(), 100 * (images.abs() > 1).float().mean(),
+        )  # fmt: skip
+        return images

@@ -1,0 +1,60 @@
+"""The walk itself, as a picture and as a film."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.prediction import Prediction
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.images import enlarged, save_film, to_uint8
+from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
+
+
+class Filmstrip(Task):
+    """Two rows an image, x_t and below it the predicted x0, from t_N (left) to t_1 (right).
+
+    The film shows every step, x_t and x0 side by side, one image below the other.
+
+    Args:
+        rows: images.
+        frames: columns of the picture, spread over the steps.
+        film: name of the film, ending in .webp or .gif; None for none.
+        seconds: how long the film takes.
+    """
+
+    def __init__(
+        self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0
+    ) -> None:
+        if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
+            raise UserError(f"task.film is {film!r}; it must be a file name in .webp or .gif, or null.")
+        self.rows = task_count("rows", rows)
+        self.frames = task_count("frames", frames, 2)
+        self.film = film
+        if not 0 < seconds <= 600:
+            raise UserError(f"task.seconds is {seconds}; it must be above 0 and at most 600.")
+        self.seconds = seconds
+
+    def __call__(self, trained: Trained, out: Path) -> Path:
+        """Watch one walk."""
+        from torchvision.utils import make_grid
+
+        walk: list[tuple[Tensor, Tensor]] = []
+
+        def watch(i: int, t: float, prediction: Prediction) -> None:
+            walk.append((prediction.x_t.cpu(), prediction.x0.cpu()))
+
+        y = trained.y(self.rows)
+        trained.draw(trained.noise(range(self.rows)), y, callback=watch)
+        count = min(self.frames, len(walk))
+        shown = torch.linspace(0, len(walk) - 1, count).round().long().tolist()
+        x_t, x0 = (torch.stack([walk[i][part] for i in shown], dim=1) for part in (0, 1))
+        path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out)
+        if self.film:
+            pairs = (torch.stack(both, dim=1).flatten(0, 1) for both in walk)
+            frames = [make_grid(to_uint8(x), nrow=2, padding=1, pad_value=128) for x in pairs]
+            save_film(
+                [enlarged(f[None], trained.shape[-1])[0] for f in frames], out / self.film, self.seconds
+            )
+        return path

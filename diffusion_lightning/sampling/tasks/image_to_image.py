@@ -1,0 +1,44 @@
+"""Image to image: walks that begin at real images."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, save_rows
+
+log = logging.getLogger(__name__)
+
+
+class ImageToImage(Task):
+    """One row an image: the original, then what the model makes of it from ever noisier starts.
+
+    x_t = α x0 + σ ε at t_start, then the sampler's walk from there.
+
+    Source: Meng et al. 2022 (SDEdit), algorithm 2.
+
+    Args:
+        images: where from.
+        t_starts: how far into the noise, each in (0, 1].
+    """
+
+    def __init__(
+        self, images: ImageRefs = (0, 1, 2, 3, 4, 5), t_starts: Sequence[float] = (0.2, 0.4, 0.5, 0.6, 0.8)
+    ) -> None:
+        bad = [t for t in t_starts if not 0 < t <= 1]
+        if bad or not t_starts:
+            raise UserError(f"task.t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
+        self.images, self.t_starts = images, t_starts
+
+    def __call__(self, trained: Trained, out: Path) -> Path:
+        """Draw one column at a time."""
+        x0, y = trained.images(self.images)
+        schedule, columns = trained.denoiser.schedule, [x0]
+        for t in self.t_starts:
+            noise = trained.noise(range(len(x0)))
+            x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
+            columns.append(trained.draw(noise, y, x=x_t, t_start=float(t)))
+        return save_rows(list(torch.stack(columns, dim=1)), out)

@@ -1,0 +1,56 @@
+"""The noise schedules, seen."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.diffusion.schedules import Schedule
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
+from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.tasks.base import Task, task_count
+
+
+class ScheduleStudy(Task):
+    """The schedules: ᾱ(t), log-SNR, and the forward process x_t = α x0 + σ ε on a real image.
+
+    Args:
+        schedules: what is compared, by name.
+        image: a file, or the number of a test image.
+        times: columns of the forward process.
+    """
+
+    def __init__(self, schedules: Mapping[str, Schedule], image: int | str = 0, times: int = 11) -> None:
+        self.schedules = dict(schedules)
+        self.image = image
+        self.times = task_count("times", times, 2)
+
+    def __call__(self, trained: Trained, out: Path) -> Path:
+        """Evaluate on a fine grid of times, and walk the real image into noise."""
+        t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
+        panels = {name: [self._forward(trained, schedule)] for name, schedule in self.schedules.items()}
+        figure, (curves, strips) = new_figure(11, [3.4, panels_height(panels, 11)])
+        left, right = curves.subplots(1, 2)
+        rows = []
+        for name, schedule in self.schedules.items():
+            alpha_bar, log_snr = schedule.alpha(t) ** 2, 2 * schedule.lam(t)
+            left.plot(t, alpha_bar, label=name)
+            right.plot(t, log_snr, label=name)
+            rows += [
+                {"schedule": name, "t": a, "alpha_bar": b, "log_snr": c}
+                for a, b, c in zip(t.tolist(), alpha_bar.tolist(), log_snr.tolist(), strict=True)
+            ]
+        left.set(title="ᾱ(t)", xlabel="t")
+        right.set(title="log SNR(t) = 2λ", xlabel="t")
+        left.legend()
+        draw_panels(strips, panels, [f"x_t, t = 0 … 1 in {self.times - 1} steps"])
+        figure.savefig(out / "schedules.png")
+        write_csv(rows, out / "schedules.csv")
+        return out / "schedules.png"
+
+    def _forward(self, trained: Trained, schedule: Schedule) -> Tensor:
+        x0, _ = trained.images([self.image])
+        eps = trained.noise([0])()
+        times = torch.linspace(0, 1, self.times, dtype=torch.float64).tolist()
+        return torch.cat([schedule.alpha(t) * x0 + schedule.sigma(t) * eps for t in times])

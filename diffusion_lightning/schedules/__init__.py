@@ -1,7 +1,0 @@
-"""Noise schedules: how much signal and how much noise there is at time t."""
-
-from diffusion_lightning.schedules.base import BetaSchedule, Schedule, Time
-from diffusion_lightning.schedules.cosine import Cosine
-from diffusion_lightning.schedules.linear import Linear
-
-__all__ = ["BetaSchedule", "Cosine", "Linear", "Schedule", "Time"]

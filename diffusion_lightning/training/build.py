@@ -1,0 +1,68 @@
+"""Config → a run: module, callbacks and trainer are made and wired here, and nowhere else."""
+
+from functools import partial
+from inspect import signature
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from omegaconf import DictConfig
+
+from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
+from diffusion_lightning.config.build import build_denoiser, build_extractor, build_sampling
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.speed import Speed, device_type
+from diffusion_lightning.training.callbacks import TrackFID
+from diffusion_lightning.training.module import DiffusionModule
+
+
+def build_module(cfg: DictConfig) -> DiffusionModule:
+    """Denoiser + objective + guidance + optimizer."""
+    return DiffusionModule(
+        build_denoiser(cfg),
+        instantiate(cfg.objective),
+        instantiate(cfg.guidance),
+        instantiate(cfg.optimizer),
+        warmup_images=cfg.warmup_images,
+        seed=cfg.seed,
+        speed=instantiate(cfg.speed),
+    )
+
+
+def choose_speed(cfg: DictConfig) -> Speed:
+    """What makes training fast on its device; the precision goes back into the config, for the trainer."""
+    device = device_type(cfg.trainer.accelerator)
+    # How long the run is, by which it may be compiled, is known when the data are there
+    chosen = instantiate(cfg.speed).chosen(device, 0, training=True)
+    cfg.speed.precision = chosen.precision
+    return chosen
+
+
+def build_callbacks(cfg: DictConfig) -> list[Callback]:
+    """All callbacks; those that are `_partial_` in the config ask for the run's sampling or extractor.
+
+    Raises:
+        UserError: if a quality is monitored, or to be optimized, that nothing measures.
+    """
+    parts = {"sampling": build_sampling, "extractor": build_extractor}
+    callbacks = []
+    for node in filter(None, cfg.callbacks.values()):
+        callback = instantiate(node)
+        if isinstance(callback, partial):
+            asked = signature(callback).parameters.keys() & parts
+            callback = callback(**{name: parts[name](cfg) for name in asked})
+        callbacks.append(callback)
+    wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
+    missing = wanted & {"fid", "kid"}
+    if missing and not any(isinstance(callback, TrackFID) for callback in callbacks):
+        raise UserError(
+            f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
+        )
+    return callbacks
+
+
+def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:
+    """Lightning's trainer with callbacks and loggers."""
+    loggers = [instantiate(node) for node in cfg.logger.values() if node]
+    parts = {"callbacks": build_callbacks(cfg), "logger": loggers, "plugins": [AtomicCheckpointIO()]}
+    return instantiate(cfg.trainer, **parts, **overrides)

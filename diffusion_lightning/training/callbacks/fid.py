@@ -1,0 +1,143 @@
+"""Quality during training: FID and KID of the averaged weights."""
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+from tqdm.auto import tqdm
+
+from diffusion_lightning.data.base import data_of
+from diffusion_lightning.diffusion.samplers import Sampler
+from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.distributed import true_anywhere
+from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.evaluation.metrics.fid import frechet_distance
+from diffusion_lightning.evaluation.metrics.kid import kernel_distance
+from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
+from diffusion_lightning.evaluation.statistics import ImageStatistics
+from diffusion_lightning.images import to_uint8
+from diffusion_lightning.sampling.generate import generate_sharded
+from diffusion_lightning.training.callbacks.ema import averaged_weights
+
+log = logging.getLogger(__name__)
+
+
+class TrackFID(Callback):
+    """Logs `fid` and `kid` to the training images, and `sample/seconds`, after every n-th epoch and the last.
+
+    `fid_floor`, that of the test images, stands beside them. All processes draw their share, from the same
+    noise each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: where nothing was
+    measured, it sees the largest number there is.
+
+    Args:
+        sampling: the run's guidance and clamp.
+        extractor: the run's feature extractor.
+        sampler: a fast one.
+        every_n_epochs: measure after every n-th epoch.
+        num_images: how many are drawn; null is 10,000 on a GPU and 1,000 on the CPU. FID falls with the
+            number, so that figures compare at equal numbers alone.
+        max_seconds: of drawing; a run that is too slow goes on with the number that fits, and says so.
+        batch_size: images at a time and process.
+        seed: of the noise.
+        kid_subsets, kid_subset_size: see `metrics.kid.KID`.
+
+    Raises:
+        UserError: if a count or a time is not positive.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        extractor: nn.Module,
+        sampler: Sampler,
+        every_n_epochs: int = 1,
+        num_images: int | None = None,
+        max_seconds: float = 600,
+        batch_size: int = 100,
+        seed: int = 0,
+        kid_subsets: int = 100,
+        kid_subset_size: int = 1000,
+    ) -> None:
+        check_counts(
+            "callbacks.fid", every_n_epochs=every_n_epochs, batch_size=batch_size, kid_subsets=kid_subsets
+        )
+        wanted = 2 if num_images is None else num_images
+        check_counts("callbacks.fid", least=2, num_images=wanted, kid_subset_size=kid_subset_size)
+        check_at_least("callbacks.fid.seed", seed, 0, 2**64 - 1)
+        if not max_seconds > 0:
+            raise UserError(f"callbacks.fid.max_seconds is {max_seconds}; it must be positive.")
+        self.sampling = replace(sampling, sampler=sampler)
+        self.extractor = extractor
+        self.every_n_epochs = every_n_epochs
+        self.num_images = num_images
+        self.max_seconds = max_seconds
+        self.batch_size = batch_size
+        self.seed = seed
+        self.kid = {"subsets": kid_subsets, "subset_size": kid_subset_size}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the statistics of the data from the cache, or compute them."""
+        self.extractor.to(pl_module.device)
+        self.num_images = self.num_images or (1000 if pl_module.device.type == "cpu" else 10_000)
+        self.reference, test = split_statistics(data_of(trainer), self.extractor)
+        self.floor = frechet_distance(test, self.reference)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that goes on within an epoch never sees that epoch's start."""
+        self.on_train_epoch_start(trainer, pl_module)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Until it is measured, FID is as bad as can be (finite, or early stopping would stop the run)."""
+        for name in ("fid", "kid"):
+            trainer.callback_metrics[name] = torch.tensor(torch.finfo().max)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure, if it is time."""
+        epoch = trainer.current_epoch + 1
+        last = epoch == trainer.max_epochs or trainer.global_step == trainer.max_steps
+        if epoch % self.every_n_epochs and not last:
+            return
+        start = time.perf_counter()
+        statistics = self._draw(trainer, pl_module)
+        seconds = time.perf_counter() - start
+        fid = frechet_distance(statistics, self.reference)
+        kid, _ = kernel_distance(statistics, self.reference, **self.kid)
+        pl_module.log("fid", fid, prog_bar=True)
+        pl_module.log_dict({"kid": kid, "fid_floor": self.floor})
+        pl_module.log_dict({"sample/seconds": seconds, "sample/images": float(statistics.n)})
+        log.info(
+            "fid %.4g, kid %.4g of %d images in %.0f s (the test images' fid: %.4g)",
+            *(fid, kid, statistics.n, seconds, self.floor),
+        )
+
+    def _draw(self, trainer: Trainer, module: Any) -> ImageStatistics:
+        """Statistics of the model's images, of as many as there is time for."""
+        data, n = data_of(trainer), self.num_images
+        assert n is not None, "on_fit_start comes first"
+        classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
+        statistics, start = ImageStatistics(KEPT_FEATURES), time.perf_counter()
+        bar = tqdm(total=n, desc="FID", unit="image", leave=False, disable=not trainer.is_global_zero)
+        with averaged_weights(trainer, module), bar:
+            for images, labels, count, _ in generate_sharded(
+                self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
+            ):
+                statistics.add(self.extractor, to_uint8(images), labels, count)
+                bar.update(count)
+                late = true_anywhere(time.perf_counter() - start > self.max_seconds)
+                if late and 2 <= statistics.n < n:
+                    self._settle_for(statistics.n)
+                    break
+        return statistics
+
+    def _settle_for(self, num_images: int) -> None:
+        """Later figures are of as many images, so that they compare."""
+        log.warning(
+            "%d of %d images took %g s, so FID is of %d from now on, and higher for that: raise "
+            "callbacks.fid.max_seconds, or lower callbacks.fid.sampler.steps or callbacks.fid.num_images",
+            *(num_images, self.num_images, self.max_seconds, num_images),
+        )
+        self.num_images = num_images

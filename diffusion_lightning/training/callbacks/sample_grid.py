@@ -1,0 +1,129 @@
+"""Pictures during training."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from diffusion_lightning.data.base import ImageData, data_of
+from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.distributed import gather_in_order
+from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.sampling.generate import generate_sharded
+from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
+from diffusion_lightning.training.callbacks.ema import averaged_weights
+
+log = logging.getLogger(__name__)
+
+
+class SampleGrid(Callback):
+    """Draws a grid of samples with the averaged weights, from the same noise each time.
+
+    Labelled models show one class per column. All processes draw their share; the first writes
+    `<folder>/step_<global step>.png`, hands the grid to the loggers that take images, and logs how far its
+    colours are from the data's (`samples/drift`, `samples/saturated`: see `ColourWatch`).
+
+    Args:
+        sampling: the run's sampler, guidance and clamp.
+        folder: where the PNGs go.
+        every_n_epochs: draw after every n-th epoch and after the last; None for never.
+        every_n_steps: draw after every n-th optimizer step; None for never.
+        num_images: images in the grid.
+        batch_size: images at a time.
+        seed: of the noise.
+
+    Raises:
+        UserError: if a count is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        folder: str,
+        every_n_epochs: int | None = 1,
+        every_n_steps: int | None = None,
+        num_images: int = 100,
+        batch_size: int = 100,
+        seed: int = 0,
+    ) -> None:
+        counts: dict[str, int | None] = {"num_images": num_images, "batch_size": batch_size}
+        counts |= {"every_n_epochs": every_n_epochs, "every_n_steps": every_n_steps}
+        for name, value in counts.items():
+            if value is not None:
+                check_at_least(f"callbacks.sample_grid.{name}", value)
+        check_at_least("callbacks.sample_grid.seed", seed, 0, 2**64 - 1)
+        self.sampling = sampling
+        self.folder = Path(folder)
+        self.every_n_epochs = every_n_epochs
+        self.every_n_steps = every_n_steps
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.seed = seed
+        self._last_step = -1
+        self._watch = ColourWatch()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Draw on the step schedule."""
+        if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
+            self.draw(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw on the epoch schedule."""
+        if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the finished model."""
+        if self.every_n_epochs or self.every_n_steps:
+            self.draw(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How near the colours have been to the data's."""
+        return {"best": self._watch.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compare with the grids of the run before it was stopped, too."""
+        self._watch.best = state_dict["best"]
+
+    def draw(self, trainer: Trainer, module: Any) -> None:
+        """Draw the grid for the present step, once."""
+        if self._last_step == trainer.global_step:
+            return
+        self._last_step = trainer.global_step
+        with averaged_weights(trainer, module):
+            images = self._images(trainer, module)
+        if not trainer.is_global_zero:
+            return
+        path = self.folder / f"step_{trainer.global_step:07d}.png"
+        data = data_of(trainer)
+        grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
+        colours = self._watch(images, data.train_images)
+        for logger in trainer.loggers:
+            log_image(logger, "samples", grid, trainer.global_step)
+            logger.log_metrics(colours, trainer.global_step - 1)  # of the last step, as all of Lightning's
+        log.info("samples: %s", path)
+
+    def _num_labels(self, data: ImageData) -> int:
+        return data.num_classes if self.sampling.guidance.uses_labels else 0
+
+    def _images(self, trainer: Trainer, module: Any) -> Tensor:
+        """All images uint8 (N, C, H, W) on the CPU; each process draws its share."""
+        data = data_of(trainer)
+        num_labels = self._num_labels(data)
+        classes = range(num_labels) if num_labels else None
+        batches = generate_sharded(
+            self.sampling, module.denoiser, classes, self.num_images, data.shape, self.seed, self.batch_size
+        )
+        return torch.cat([gather_in_order(to_uint8(images), count).cpu() for images, _, count, _ in batches])
+
+
+def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
+    """Hand an uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
+    if hasattr(logger, "log_image"):
+        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
+    elif hasattr(logger.experiment, "add_image"):
+        logger.experiment.add_image(name, image, step)

@@ -1,0 +1,127 @@
+"""Going on with a run: what its folder holds, and whether the command is that of the same run."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.checkpoints.format import added_options
+from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.config.renamed import renamed
+from diffusion_lightning.errors import UserError
+
+LEARNED_WITH = (
+    *("dataset", "network", "schedule", "parameterization", "objective", "guidance", "optimizer"),
+    *("warmup_images", "seed"),
+)
+"""What decides the weights; a run that goes on with another one of these would be neither run."""
+
+FREE = {
+    *("dataset.data_dir", "dataset.num_workers", "dataset.memory_limit"),
+    "dataset.batch_size",  # the images of a step count, over all processes: the module compares them
+    *("guidance.scale", "guidance.interval", "guidance.rescale"),
+}
+"""What does not: where the data lies, how it is loaded, how samples are drawn."""
+
+LIMITS = "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"
+"""When a run is finished."""
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """The run that a folder holds already.
+
+    Args:
+        checkpoint: its last checkpoint.
+        config: with which it was started.
+        finished: whether it came to its end.
+        added: options younger than the run, with the values that they have in it.
+    """
+
+    checkpoint: Path
+    config: DictConfig
+    finished: bool
+    added: dict[str, dict[str, Any]]
+
+    def adopted(self, cfg: DictConfig, named: Collection[str]) -> DictConfig:
+        """The present config, in which options younger than the run have their values of then.
+
+        Args:
+            cfg: the present config.
+            named: options that the command line names; these stay, and `check` compares them.
+        """
+        older = {
+            group: {name: value for name, value in options.items() if f"{group}.{name}" not in named}
+            for group, options in self.added.items()
+        }
+        return cast(DictConfig, OmegaConf.merge(cfg, older))
+
+    def check(self, cfg: DictConfig) -> None:
+        """Compare with the present config.
+
+        Raises:
+            UserError: if what decides the weights differs.
+        """
+        before, now = dict(_learned_with(self.config)), dict(_learned_with(cfg))
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                raise UserError(
+                    f"the run in {cfg.paths.run_dir} has {name}={before.get(name)}, but this command "
+                    f"says {now.get(name)}: repeat the run's own command with resume=true, or choose another "
+                    "hydra.run.dir for a new run."
+                )
+
+    def is_done(self, cfg: DictConfig) -> bool:
+        """Whether there is nothing left to train."""
+        return self.finished and all(
+            OmegaConf.select(self.config, f"trainer.{name}") == cfg.trainer[name] for name in LIMITS
+        )
+
+
+def earlier_run(cfg: DictConfig) -> EarlierRun | None:
+    """What the run's folder holds, if it is to be gone on with; None if it has no checkpoint yet.
+
+    Raises:
+        UserError: if it holds a run, and `resume` is not set; if the checkpoint is damaged.
+    """
+    folder = Path(cfg.paths.run_dir)
+    last = folder / "checkpoints" / "last.ckpt"
+    if not cfg.resume and (last.exists() or (folder / "metrics.csv").exists()):
+        raise UserError(
+            f"{folder} already holds a run: add resume=true to go on with it, or choose another "
+            "hydra.run.dir."
+        )
+    if not last.exists():
+        return None
+    checkpoint = read_checkpoint(last)
+    finished = checkpoint.get("finished", False)
+    return EarlierRun(last, config_of(checkpoint), finished, added_options(checkpoint))
+
+
+def named_options() -> set[str]:
+    """The options that the command line names."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return {entry.lstrip("+~").partition("=")[0] for entry in overrides}
+
+
+def wandb_id(folder: Path) -> str | None:
+    """The W&B run that a run's folder logs to, from the latest of W&B's own folders there."""
+    found = sorted((folder / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
+    return found[-1].name.rpartition("-")[2] if found else None
+
+
+def _learned_with(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    parts: Any = renamed(OmegaConf.to_container(cfg, resolve=True))
+    for part in LEARNED_WITH:
+        yield from _flat(part, parts[part])
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(f"{name}.{key}", item)
+    elif name not in FREE:
+        yield name, value

@@ -1,0 +1,236 @@
+"""Sweeps: side by side on GPUs, through submitit, by Optuna; their leaderboard; going on with them."""
+
+import csv
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
+from packaging.requirements import Requirement
+
+from diffusion_lightning.commands import gpu_per_job as gpus
+from diffusion_lightning.commands.sweep_tables import TrainingTable
+from diffusion_lightning.files import atomic_write
+from tests.support.command import ROOT, SMALL, run, succeed
+from tests.support.configs import composed, names
+from tests.support.in_process import run_here
+
+PLUGINS = {
+    "launcher/joblib": "hydra_joblib_launcher.config.JobLibLauncherConf",
+    "launcher/submitit_local": "hydra_submitit_launcher.config.LocalQueueConf",
+    "launcher/submitit_slurm": "hydra_submitit_launcher.config.SlurmQueueConf",
+    "sweeper/optuna": "hydra_optuna_sweeper.config.OptunaSweeperConf",
+}
+
+
+def leaderboard(folder):
+    with (folder / "sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    markdown = (folder / "sweep.md").read_text().splitlines()
+    assert markdown[0] == f"| {' | '.join(rows[0])} |" and len(markdown) == 2 + len(rows)
+    assert all((folder / row["folder"] / "metrics.csv").exists() for row in rows)
+    return rows
+
+
+def checkpoint(folder, row):
+    return torch.load(folder / row["folder"] / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_the_extra_is_installed_within_its_bounds():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in project["optional-dependencies"]["sweeps"]:
+        requirement = Requirement(line)
+        assert requirement.specifier and requirement.specifier.contains(
+            importlib.metadata.version(requirement.name)
+        )
+
+
+def test_our_launchers_and_sweepers_are_the_plugins_own_class():
+    assert {f"{group}/{name}" for group in ("launcher", "sweeper") for name in names(f"hydra/{group}")} == {
+        *PLUGINS
+    }
+    for option, target in PLUGINS.items():
+        group, name = option.split("/")
+        node = composed("train", f"hydra/{group}={name}").hydra[group]
+        kind = OmegaConf.get_type(node)
+        assert f"hydra_plugins.{target}" == f"{kind.__module__}.{kind.__name__}"
+        assert node._target_ in Plugins.instance().class_name_to_class
+
+
+@pytest.mark.parametrize(("visible", "at_once", "to_choose_from"), [("2,5", 2, 2), ("", 1, 0), ("-1", 1, 0)])
+def test_as_many_jobs_as_gpus(monkeypatch, visible, at_once, to_choose_from):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert composed("train", "hydra/launcher=joblib").hydra.launcher.n_jobs == at_once
+    local = composed("train", "hydra/launcher=submitit_local").hydra.launcher
+    assert local.gpus_per_node == to_choose_from
+
+
+def test_without_the_variable_every_gpu_counts(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert gpus.visible_gpus() == ["0", "1", "2"]
+
+
+CLAIM = """
+import os, sys
+from diffusion_lightning.commands.gpu_per_job import OneGPUPerJob
+for job in range(2):
+    OneGPUPerJob().on_job_start(config=None, task_function=None)
+    print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def process_of_two_jobs(tmp_path):
+    """Start one that sees these GPUs; it lives until its input ends."""
+    started = []
+
+    def start(visible):
+        env = os.environ | {"CUDA_VISIBLE_DEVICES": visible, "TMPDIR": str(tmp_path)}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", CLAIM], env=env, cwd=ROOT, text=True, **pipes)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.communicate(timeout=60)
+
+
+def jobs_gpus(process):
+    return [process.stdout.readline().strip() for _ in range(2)]
+
+
+def test_a_process_keeps_its_gpu_and_no_other_gets_it(process_of_two_jobs):
+    start = process_of_two_jobs
+    first, second = start("0,1"), start("0,1")
+    its, others = jobs_gpus(first), jobs_gpus(second)
+    assert sorted([its, others]) == [["0", "0"], ["1", "1"]]
+    third = start("0,1")
+    assert third.wait(timeout=60) == 1 and third.stdout.read() == ""
+    error = third.stderr.read()
+    assert error.count("\n") == 1 and "hydra.launcher.n_jobs=2" in error
+    assert jobs_gpus(start("1,5,0")) == ["5", "5"]
+    first.kill()
+    first.wait()
+    assert jobs_gpus(start("0,1")) == its
+
+
+@pytest.mark.parametrize("visible", ["", "-1"])
+def test_without_a_gpu_nothing_is_claimed(process_of_two_jobs, visible):
+    assert jobs_gpus(process_of_two_jobs(visible)) == [visible, visible]
+    assert jobs_gpus(process_of_two_jobs(visible)) == [visible, visible]
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "nothing" / "hydra_plugins").mkdir(parents=True)
+    (tmp_path / "nothing" / "hydra_plugins" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "nothing"))
+    done = run("train.py", "-m", "hydra/launcher=joblib", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.endswith('pip install -e ".[sweeps]".\n')
+
+
+def result(folder, name, loss, **metrics):
+    job = folder / name
+    job.mkdir()
+    record = {"optimized_metric": "val/loss", "overrides": {"schedule": name}}
+    metrics |= {} if loss is None else {"val/loss": loss}
+    (job / "result.json").write_text(json.dumps(record | {"metrics": metrics}))
+    (job / "metrics.csv").touch()
+
+
+def test_the_best_comes_first_and_what_is_not_finished_nowhere(tmp_path):
+    for name, loss in {"a": 0.3, "b": float("nan"), "c": 0.02, "d": None, "e": 0.1}.items():
+        result(tmp_path, name, loss, **{"step": 5.0})
+    (tmp_path / "running").mkdir()
+    (tmp_path / "running" / "metrics.csv").write_text("val/loss\n0.001\n")
+    TrainingTable().write(tmp_path)
+    rows = leaderboard(tmp_path)
+    assert [row["folder"] for row in rows[:3]] == ["c", "e", "a"]
+    assert {row["folder"] for row in rows[3:]} == {"b", "d"}
+    assert list(rows[0]) == ["val/loss", "schedule", "step", "folder"]
+
+
+def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
+    table = tmp_path / "sweep.csv"
+    table.write_text("before")
+    with atomic_write(table, writer="slow") as slow:
+        slow.write("slow, first half")
+        assert table.read_text() == "before"
+        with atomic_write(table, writer="quick") as quick:
+            quick.write("quick")
+        assert table.read_text() == "quick"
+        slow.write(", second half")
+    assert table.read_text() == "slow, first half, second half"
+    with pytest.raises(OSError), atomic_write(table) as file:
+        file.write("half")
+        raise OSError
+    assert table.read_text() == "slow, first half, second half"
+
+
+@pytest.mark.slow
+def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatch):
+    """A job that fails is no row of the leaderboard."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    gpu = "+gpu='${oc.env:CUDA_VISIBLE_DEVICES}'"
+    options = [*SMALL, gpu, "seed=0,1,-1", "hydra/launcher=joblib", "hydra.sweep.dir=sweep"]
+    done = run("train.py", "-m", *options, cwd=tmp_path)
+    assert done.returncode != 0 and "seed is -1" in done.stderr
+    rows = leaderboard(tmp_path / "sweep")
+    assert sorted(row["seed"] for row in rows) == ["0.0", "1.0"]
+    assert float(rows[0]["val/loss"]) < float(rows[1]["val/loss"])
+    assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["gpu"] for row in rows} <= {"0", "1"}
+
+
+def test_a_submitted_sweep_goes_on_where_it_stopped(tmp_path):
+    options = [*SMALL, "schedule=linear,cosine", "hydra.sweep.dir=sweep"]
+    succeed("train.py", "-m", *options, "hydra/launcher=submitit_local", cwd=tmp_path)
+    assert len([*tmp_path.glob("sweep/.submitit/*/*_result.pkl")]) == 2
+    first, second = rows = leaderboard(tmp_path / "sweep")
+    assert {row["schedule"] for row in rows} == {"linear", "cosine"}
+
+    def files():
+        kept = "checkpoints/*", "samples/*", "metrics.csv"
+        found = [path for name in kept for path in (tmp_path / "sweep" / first["folder"]).glob(name)]
+        return {path: path.stat().st_mtime_ns for path in found}
+
+    before = files()
+    assert len(before) == 4
+    job = tmp_path / "sweep" / second["folder"]
+    (job / "result.json").unlink()
+    (job / "checkpoints" / "last.ckpt").unlink()
+    done = succeed("train.py", "-m", *options, "resume=true", "data_dir=elsewhere", cwd=tmp_path)
+    assert done.stdout.count("finished already") == 1
+    assert files() == before and (job / "checkpoints" / "last.ckpt").exists()
+    assert leaderboard(tmp_path / "sweep") == rows
+
+
+def test_optuna_finds_the_best_of_its_trials_and_goes_on_with_the_same(tmp_path):
+    options = [*SMALL, "hydra/sweeper=optuna", "optimizer.lr=tag(log, interval(1e-4, 1e-1))"]
+    options += ["hydra.sweep.dir=sweep", "optimized_metric=val/loss_t0-25"]
+    succeed("train.py", "-m", *options, "hydra.sweeper.n_trials=2", cwd=tmp_path)
+    done = succeed("train.py", "-m", *options, "hydra.sweeper.n_trials=3", "resume=true", cwd=tmp_path)
+    assert done.stdout.count("finished already") == 2
+    rows = leaderboard(tmp_path / "sweep")
+    losses = [float(row["val/loss_t0-25"]) for row in rows]
+    assert len(rows) == 3 and losses == sorted(losses)
+    assert next(iter(rows[0])) == "val/loss_t0-25" and not {"optimized_metric", "resume"} & rows[0].keys()
+    found = OmegaConf.load(tmp_path / "sweep" / "optimization_results.yaml")
+    assert found.best_value == pytest.approx(losses[0], rel=1e-6)
+    assert found.best_params["optimizer.lr"] == pytest.approx(float(rows[0]["optimizer.lr"]))
+
+
+def test_without_slurm_its_launcher_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    options = ["hydra/launcher=submitit_slurm", "seed=0,1", "hydra.sweep.dir=sweep"]
+    refused = run_here("train.py", "-m", *options, cwd=tmp_path)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert 'Could not detect "srun"' in refused.stderr

@@ -1,0 +1,158 @@
+"""One matrix over every YAML: each option composes with the default experiment and builds."""
+
+import weakref
+from itertools import product
+
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from diffusion_lightning.config.build import build_denoiser, build_sampling
+from diffusion_lightning.diffusion.clamp import Clamp
+from diffusion_lightning.diffusion.schedules import Linear
+from diffusion_lightning.networks import UNet
+from diffusion_lightning.sampling.generate import generate
+from diffusion_lightning.training.build import build_callbacks
+from tests.support.configs import CONF, composed, names
+from tests.support.networks import perturb
+from tests.support.oracles import GaussianOracle, normal, sampling_model, through_a_network
+
+TRAIN_GROUPS = sorted(
+    {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
+    - {"hydra", "metrics", "network", "paths", "study", "task"}
+)
+
+
+# A part of a sampler comes with a sampler that has it.
+OWNERS = {"sampler/predictor": ["sampler=predictor_corrector"], "sampler/corrector": ["sampler=langevin"]}
+OPTIONS = [[*OWNERS.get(g, []), f"{g}={name}"] for g in TRAIN_GROUPS for name in names(g)]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_every_option_trains(options, tmp_path):
+    cfg = composed("train", *options, f"paths.run_dir={tmp_path}")
+    HydraConfig.instance().set_config(cfg)
+    if cfg.dataset.num_classes is None:
+        cfg.dataset.num_classes = 0
+    # DDPM's network is built once, in its own test; here the wiring counts
+    cfg.network.width = 8
+    denoiser = build_denoiser(cfg)
+    assert isinstance(denoiser.network, UNet)
+    build_sampling(cfg)
+    build_callbacks(cfg)
+    del cfg.hydra
+    OmegaConf.resolve(cfg)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "dataset").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_network_follows_the_data_set(path):
+    cfg = composed("train", f"dataset={path.stem}", "schedule=cosine", "guidance=cfg")
+    assert cfg.hydra.runtime.choices.network == path.stem
+    assert cfg.network.image_size == cfg.dataset.image_size
+    assert cfg.hydra.runtime.choices.schedule == "cosine"
+    assert cfg.hydra.runtime.choices.guidance == "cfg"
+
+
+def test_experiments_say_what_their_names_say():
+    for path in (CONF / "experiment").glob("*.yaml"):
+        dataset, _, guidance = path.stem.partition("_")
+        if guidance == "search":
+            continue
+        choices = composed("train", f"experiment={path.stem}").hydra.runtime.choices
+        assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, dataset)
+        assert choices.schedule == ("cosine" if dataset == "cifar10" else "linear")
+
+
+def test_mnist_network_has_one_to_two_million_parameters():
+    network = build_denoiser(composed("train", "dataset=mnist")).network
+    assert 1e6 < sum(p.numel() for p in network.parameters()) < 2e6
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+@pytest.mark.parametrize("schedule", names("schedule"))
+@pytest.mark.parametrize("parameterization", names("parameterization"))
+def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, parameterization):
+    cfg = composed(
+        "train", f"sampler={sampler}", f"schedule={schedule}", f"parameterization={parameterization}"
+    )
+    oracle = GaussianOracle(instantiate(cfg.schedule))
+    p = instantiate(cfg.parameterization)
+    denoiser = through_a_network(oracle, p)
+    torch.manual_seed(0)
+    x = normal(20_000, 1, 1, 1)
+    images = build_sampling(cfg).sampler(sampling_model(denoiser, Bounded()), x)
+    assert images.mean().item() == pytest.approx(oracle.mean, abs=0.02)
+    assert images.std().item() == pytest.approx(oracle.std, rel=0.1)
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_every_sampler_counts_its_evaluations_and_keeps_images_apart(sampler):
+    """Image k is the same in any batch, drawn from its own stream alone."""
+    cfg = composed("train", f"sampler={sampler}", "sampler.steps=12", "guidance=cfg", "network.width=8")
+    torch.manual_seed(0)
+    denoiser, sampling = perturb(build_denoiser(cfg).eval()), build_sampling(cfg)
+
+    def images(batch_size, indices=range(9)):
+        labels = [i % 10 for i in indices]
+        seen = []
+        batches = list(
+            generate(sampling, denoiser, labels, indices, (1, 8, 8), 0, batch_size, lambda *a: seen.append(a))
+        )
+        assert {nfe for _, nfe in batches} == {sampling.sampler.evaluations(12)}
+        assert len(seen) == 12 * len(batches)
+        return torch.cat([x for x, _ in batches])
+
+    state = torch.random.get_rng_state()
+    expected = images(9)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert expected.std() > 0.1
+    # Rounding, which this random network amplifies; another stream changes an image by about 1
+    torch.testing.assert_close(images(4), expected, rtol=0, atol=1e-3)
+    # two processes, one taking every other image
+    torch.testing.assert_close(images(3, range(1, 9, 2)), expected[1::2], rtol=0, atol=1e-3)
+
+
+class Bounded(Clamp):
+    """Keeps x0 where Gaussian data are, as a clamp to [-1, 1] does with images."""
+
+    def __call__(self, x0):
+        return x0.clamp(-3, 3)
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_a_walk_of_many_steps_holds_no_more_than_a_short_one(sampler):
+    model, x = sampling_model(GaussianOracle(Linear())), normal(2, 1, 4, 4)
+
+    def most_held(steps):
+        held = []
+
+        def callback(i, t, prediction):
+            references.append(weakref.ref(prediction))
+            held.append(sum(reference() is not None for reference in references))
+
+        references = []
+        cfg = composed("train", f"sampler={sampler}", f"sampler.steps={steps}")
+        build_sampling(cfg).sampler(model, x, callback=callback)
+        return max(held)
+
+    assert most_held(300) == most_held(10)
+
+
+@pytest.mark.parametrize("study", names("study"))
+def test_every_job_of_a_study_builds(study):
+    cfg = composed("evaluate", f"study={study}", "checkpoint=outputs/mnist/run.ckpt")
+    assert cfg.hydra.mode.name == "MULTIRUN"
+    assert cfg.hydra.sweep.dir == f"outputs/studies/{study}-mnist-run"
+    params = {key: str(values).split(",") for key, values in cfg.hydra.sweeper.params.items()}
+    jobs = list(product(*params.values()))
+    assert len(jobs) > 10
+    for job in jobs:
+        options = [f"{key}={value}" for key, value in zip(params, job, strict=True)]
+        instantiate(composed("evaluate", *options).sampler)
+
+
+def test_sampling_cannot_contradict_the_checkpoint():
+    cfg = composed("sample")
+    assert not {"schedule", "network", "parameterization", "dataset"} & set(cfg)

@@ -1,0 +1,259 @@
+"""What `sample.py` can be asked for, on a trained model of the digits."""
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from PIL import Image
+
+from diffusion_lightning.commands.task import user_message
+from diffusion_lightning.diffusion.schedules import Cosine, Linear
+from diffusion_lightning.errors import UserError
+from sample import sample
+from tests.support.configs import CONF
+
+TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
+
+
+@pytest.fixture
+def run(trained_digits, tmp_path, monkeypatch):
+    """Call as sample.py's command line; gives the images (N, 8, 8) if any, and the record."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*overrides, out="out"):
+        options = [f"checkpoint='{trained_digits}'", f"out={out}", "overwrite=true", *overrides]
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("sample", options)
+        folder = sample(cfg)
+        record = json.loads((folder / "sampling.json").read_text())
+        images = folder / "samples.npz"
+        return (np.load(images)["arr_0"][..., 0] if images.exists() else None), record
+
+    return run
+
+
+def read_csv(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def psnr(a, b):
+    error = np.square(a.astype(float) - b.astype(float)).mean()
+    return 10 * math.log10(255**2 / max(error, 1e-9))
+
+
+def test_images(numbers):
+    from diffusion_lightning.data import Digits
+
+    return Digits("", 1, 1, 8, 10).load(train=False)[torch.tensor(numbers)][0][:, 0].numpy()
+
+
+test_images.__test__ = False
+
+
+def close(a, b):
+    """Equal 8-bit images, but for a last bit that falls on the edge of two pixels."""
+    return np.abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_leaves_a_picture_and_a_record(task, run):
+    small = [] if task in ("sampler_study", "clamp_study") else ["sampler.steps=4"]
+    if task == "sampler_study":
+        small = ["task.evaluations=[4,7]", "task.num_images=2"]
+    _, record = run(f"task={task}", "guidance.scale=1", *small)
+    pictures = [p for p in Path("out").glob("*.png") if Image.open(p).size[0] > 50]
+    assert len(pictures) == 1
+    assert record["task"]["_target_"].startswith("diffusion_lightning.")
+    expected = {"repaint": 4 + 3 * 4, "ddim": 4}
+    if task == "schedule_study":
+        assert record["nfe"] == 0
+    elif task == "invert":
+        assert record["nfe"] == 1 + 2 * 4
+    elif small and task != "sampler_study":
+        assert record["nfe"] == expected["repaint" if task == "inpaint" else "ddim"]
+
+
+def test_the_record_says_what_was_done(run):
+    guidance = ["guidance.scale=3", "guidance.interval=[0.2,0.8]", "guidance.rescale=0.7"]
+    images, record = run("sampler=deis", "sampler.steps=5", *guidance, "num_images=3", "seed=4")
+    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7}
+    assert record["sampler"]["_target_"].endswith("DEIS") and record["grid"]["_target_"].endswith("Quadratic")
+    assert record["seed"] == 4 and record["nfe"] == 5 and record["seconds"] > 0 and len(images) == 3
+
+
+def test_the_ends_of_a_strip_are_generated_images(run):
+    drawn, _ = run("num_images=4", "sampler.steps=10")
+    strips, _ = run("task=interpolate", "task.pairs=2", "task.points=5", "sampler.steps=10")
+    strips = strips.reshape(2, 5, 8, 8)
+    assert close(strips[:, 0], drawn[0::2]) and close(strips[:, -1], drawn[1::2])
+    between = np.abs(np.diff(strips.astype(int), axis=1)).mean((2, 3))
+    assert (between > 0).any(1).all()
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_ends_of_a_strip_are_real_images(run, scale):
+    options = ["task=interpolate", "task.images=[3,7,1,2]", "task.points=3", f"guidance.scale={scale}"]
+    strips, _ = run(*options, "sampler.steps=100", "task.refinements=3")
+    strips, real = strips.reshape(2, 3, 8, 8), test_images([3, 7, 1, 2])
+    assert psnr(strips[:, 0], real[0::2]) > 40 and psnr(strips[:, -1], real[1::2]) > 40
+
+
+def test_inversion_returns_and_better_with_more_steps(run):
+    quality = []
+    for steps in (10, 50, 200):
+        rows, _ = run("task=invert", f"sampler.steps={steps}", "guidance.scale=1", "task.refinements=1")
+        rows = rows.reshape(-1, 3, 8, 8)
+        assert np.array_equal(rows[:, 0], test_images(range(6)))
+        quality.append(psnr(rows[:, 0], rows[:, 2]))
+    assert quality[0] < quality[1] < quality[2] and quality[2] > 40
+    shipped, record = run("task=invert", "sampler.steps=200", "speed.precision=bf16-mixed")
+    assert record["dtype"] == "float32"  # rounding on the way would lead beside the image
+    shipped = shipped.reshape(-1, 3, 8, 8)
+    assert min(psnr(a, b) for a, b in shipped[:, [0, 2]]) > 40
+
+
+@pytest.mark.parametrize("sampler", [[], ["sampler=ddim"], ["sampler=heun", "clamp=none"]])
+def test_inpainting_keeps_known_pixels_and_fills_the_hole(run, sampler):
+    Image.fromarray(np.tri(8, dtype=np.uint8) * 255).save("mask.png")
+    options = ["task=inpaint", "task.images=[0,5]", "task.mask=mask.png", "task.samples=3"]
+    rows, _ = run(*options, *sampler, "sampler.steps=10")
+    rows, hole = rows.reshape(2, 5, 8, 8), np.tri(8, dtype=bool)
+    real = test_images([0, 5])
+    assert np.array_equal(rows[:, 0], real)
+    for filled in rows[:, 2:].swapaxes(0, 1):
+        assert np.array_equal(filled[:, ~hole], real[:, ~hole])
+    assert rows[:, 2:][..., hole].std(1).max() > 10
+
+
+def test_files_are_drawn_with_the_labels_given_or_without(run):
+    Image.fromarray(test_images([3])[0]).save("3.png")
+    options = ["task=image_to_image", "task.images=[3.png,3.png]", "task.t_starts=[0.6]", "sampler.steps=5"]
+    unlabelled, labelled, unconditional = (
+        run(*options, *more)[0].reshape(2, 2, 8, 8) for more in ([], ["labels=[3,8]"], ["guidance.scale=0"])
+    )
+    assert np.array_equal(labelled[:, 0], test_images([3, 3]))
+    assert close(unlabelled, unconditional) and not close(labelled[:, 1], unlabelled[:, 1])
+
+
+def test_later_starts_stay_nearer_to_the_image(run):
+    rows, _ = run("task=image_to_image", "task.t_starts=[0.05,0.3,0.9]", "sampler.steps=20")
+    rows = rows.reshape(6, 4, 8, 8)
+    assert np.array_equal(rows[:, 0], test_images(range(6)))
+    distance = [psnr(rows[:, 0], rows[:, i]) for i in (1, 2, 3)]
+    assert distance[0] > distance[1] > distance[2] and distance[0] > 20
+
+
+def test_guidance_sweep_rows_are_the_images_at_each_scale(run):
+    rows, _ = run("task=guidance_sweep", "task.scales=[0,1,4]", "task.columns=5", "sampler.steps=5")
+    for row, scale in zip(rows.reshape(3, 5, 8, 8), (0, 1, 4), strict=True):
+        drawn, _ = run("num_images=5", f"guidance.scale={scale}", "sampler.steps=5", out=f"w{scale}")
+        assert close(row, drawn)
+
+
+def test_class_sweep_goes_from_class_to_class(run):
+    rows, _ = run("task=class_sweep", "task.rows=2", "labels=[3,5,8]", "sampler.steps=5")
+    rows = rows.reshape(2, 9, 8, 8)
+    for end, labels in ((0, "[3,5]"), (-1, "[5,8]")):
+        drawn, _ = run(f"labels={labels}", "sampler.steps=5", out="drawn")
+        assert close(rows[:, end], drawn)
+
+
+@pytest.mark.parametrize("film", ["film.webp", "film.gif"])
+def test_filmstrip_ends_with_the_images(run, film):
+    drawn, _ = run("num_images=2", "sampler.steps=6")
+    rows, _ = run("task=filmstrip", "task.rows=2", f"task.film={film}", "sampler.steps=6")
+    assert close(rows.reshape(4, 6, 8, 8)[1::2, -1], drawn)
+    with Image.open(f"out/{film}") as frames:
+        assert frames.n_frames == 6
+
+
+def test_clamp_study_measures_the_walk(run):
+    run("task=clamp_study", "task.num_images=8", "sampler=ddpm", "sampler.steps=10")
+    rows = read_csv("out/clamp.csv")
+    outside = {
+        clamp: [float(r["x0 outside"]) for r in rows if r["clamp"] == clamp] for clamp in ("none", "static")
+    }
+    assert len(outside["none"]) == 10
+    assert max(outside["static"]) == 0 and min(outside["none"]) > 0
+
+
+def test_schedule_study_tabulates_the_schedules(run):
+    run("task=schedule_study")
+    rows = read_csv("out/schedules.csv")
+    for name, schedule in (("linear", Linear()), ("cosine", Cosine())):
+        mine = [r for r in rows if r["schedule"] == name]
+        t = torch.tensor([float(r["t"]) for r in mine], dtype=torch.float64)
+        alpha_bar = torch.tensor([float(r["alpha_bar"]) for r in mine], dtype=torch.float64)
+        log_snr = torch.tensor([float(r["log_snr"]) for r in mine], dtype=torch.float64)
+        torch.testing.assert_close(alpha_bar, schedule.log_alpha_bar(t).exp())
+        torch.testing.assert_close(log_snr, (alpha_bar / (1 - alpha_bar)).log(), rtol=1e-6, atol=1e-6)
+
+
+def test_sampler_study_stays_within_its_evaluations(run):
+    run("task=sampler_study", "task.evaluations=[5,8]", "task.num_images=2")
+    rows = read_csv("out/samplers.csv")
+    assert len(rows) == 2 * 7
+    for row in rows:
+        steps, budget, nfe = (int(row[key]) for key in ("steps", "budget", "nfe"))
+        extra = {"Heun": 1, "predictor-corrector": 1, "Langevin": 3}.get(row["sampler"], 0)
+        assert nfe == steps + (steps - 1) * extra <= budget < nfe + 1 + extra
+
+
+def bad_images():
+    Image.new("L", (9, 8)).save("wide.png")
+    Image.new("L", (8, 8)).save("black.png")
+    Path("text.png").write_text("hello")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["sampler.steps=0"], "sampler.steps"),
+        (["sampler=langevin", "sampler.corrector.r=0"], r"corrector\.r"),
+        (["sampler=predictor_corrector", "sampler.corrector.r=-1"], r"corrector\.r"),
+        (["guidance.interval=[0.2,1.5]"], "interval"),
+        (["guidance.interval=[0.8,0.2]"], "interval"),
+        (["guidance.interval=0.5"], "interval"),
+        (["guidance.rescale=2"], "rescale"),
+        (["device=abc"], "device=auto"),
+        (["seed=-1"], "seed"),
+        (["sampler.grid=quadratic"], "sampler/grid=quadratic"),
+        (["sampler=predictor_corrector", "sampler.predictor=ddim"], "sampler/predictor=ddim"),
+        (["out=wide.png"], "wide.png"),
+        (["sampler=heun", "sampler.churn=1"], "churn"),
+        (["sampler=deis", "sampler.order=4"], "order"),
+        (["task=inpaint", "task.mask=wide.png"], "9x8 pixels, but the model draws 8x8"),
+        (["task=inpaint", "task.mask=black.png"], "no pixel"),
+        (["task=inpaint", "task.mask=absent.png"], "absent.png"),
+        (["task=inpaint", "task.hole=[0,0,2,1]"], "hole"),
+        (["task=image_to_image", "task.images=[wide.png]"], "9x8"),
+        (["task=image_to_image", "task.images=[text.png]"], "text.png"),
+        (["task=image_to_image", "task.images=[9999]"], "0 to 296"),
+        (["task=image_to_image", "task.images=[]"], "task.images"),
+        (["task=image_to_image", "task.images=3"], "task.images"),
+        (["task=image_to_image", "task.t_starts=[0]"], "t_starts"),
+        (["task=interpolate", "task.images=[1,2,3]"], "pairs"),
+        (["task=interpolate", "task.images=[1,2]", "sampler=ddpm"], "sampler=ddim"),
+        (["task=interpolate", "task.points=1"], "points"),
+        (["task=invert", "sampler.eta=0.5"], "sampler.eta=0"),
+        (["task=invert", "task.refinements=0"], "refinements"),
+        (["task=filmstrip", "task.film=../film.gif"], "film"),
+        (["task=guidance_sweep", "task.scales=[]"], "scales"),
+        (["task=sampler_study", "task.evaluations=[1]"], "evaluations"),
+        (["task=class_sweep", "guidance.scale=0"], "class_sweep"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_bad_input_is_one_clear_message(run, options, message):
+    bad_images()
+    with pytest.raises((UserError, InstantiationException)) as caught:
+        run(*options)
+    assert re.search(message, user_message(caught.value) or "nothing for the user")

@@ -1,0 +1,138 @@
+"""FID during training, on the digits."""
+
+import copy
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+from diffusion_lightning.config.build import build_extractor
+from diffusion_lightning.diffusion.clamp import Static
+from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.samplers import DDIM
+from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.measure import collect_statistics
+from diffusion_lightning.evaluation.metrics.fid import frechet_distance
+from diffusion_lightning.evaluation.statistics import ImageStatistics
+from diffusion_lightning.images import to_uint8
+from diffusion_lightning.sampling.generate import generate_sharded
+from diffusion_lightning.training.build import build_callbacks
+from diffusion_lightning.training.callbacks import EMA, TrackFID
+from tests.support.configs import composed
+from tests.support.fitting import fit, module
+
+SAMPLING = Sampling(DDIM(99), Guidance(1.0, 0.0), Static())
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return build_extractor(composed("train"))
+
+
+def callback(extractor, **options):
+    return TrackFID(SAMPLING, extractor, DDIM(3), **{"num_images": 40, "batch_size": 16} | options)
+
+
+class Keep(Callback):
+    """Keeps the weights of training, which at the end give way to the average."""
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.raw = copy.deepcopy(pl_module.denoiser).eval()
+
+
+def fid_of(denoiser, extractor, reference):
+    """Of 40 images of three steps of DDIM, computed without the callback."""
+    sampling = Sampling(DDIM(3), SAMPLING.guidance, SAMPLING.clamp)
+    batches = generate_sharded(sampling, denoiser, None, 40, (1, 8, 8), 0, 16)
+    images = collect_statistics(((to_uint8(x), y, n) for x, y, n, _ in batches), 40, extractor)
+    return frechet_distance(images.statistics, reference)
+
+
+def test_is_that_of_the_averaged_weights_and_the_fast_sampler(extractor):
+    fid, ema, keep = callback(extractor), EMA(decay=0.9), Keep()
+    model = module()
+    logged = fit(model, [ema, fid, keep]).callback_metrics
+    averaged = model.denoiser.eval()  # where training leaves the average
+    assert float(logged["fid"]) == pytest.approx(fid_of(averaged, extractor, fid.reference), rel=1e-5)
+    assert float(logged["fid"]) != pytest.approx(fid_of(keep.raw, extractor, fid.reference), rel=1e-3)
+    assert float(logged["fid_floor"]) == pytest.approx(0.7137, abs=1e-3)  # as evaluate.py has it
+    assert fid.reference.n == 1500 and logged["sample/images"] == 40 and logged["sample/seconds"] > 0
+
+
+def test_measures_now_and_then_and_at_the_end_and_can_be_monitored(extractor, tmp_path, monkeypatch):
+    measured = []
+    draw = TrackFID._draw
+    monkeypatch.setattr(
+        TrackFID, "_draw", lambda self, t, m: (measured.append(t.current_epoch), draw(self, t, m))[1]
+    )
+    best = ModelCheckpoint(tmp_path, monitor="fid", mode="min", save_top_k=1, filename="{epoch}")
+    stopping = EarlyStopping("fid", mode="min", patience=9)
+    fid = callback(extractor, every_n_epochs=3)
+    trainer = fit(
+        module(), [fid, best, stopping], max_epochs=5, limit_train_batches=2, enable_checkpointing=True
+    )
+    assert measured == [2, 4] and trainer.current_epoch == 5
+    assert best.best_model_score == min(best.best_model_score, trainer.callback_metrics["fid"])
+    assert best.best_model_path.endswith(("epoch=2.ckpt", "epoch=4.ckpt"))
+    assert stopping.best_score == best.best_model_score
+    checkpoint = torch.load(best.best_model_path, weights_only=True)
+    assert all(name.startswith("denoiser.") for name in checkpoint["state_dict"])
+    assert "TrackFID" not in str(checkpoint["callbacks"].keys())
+
+
+def test_nothing_that_grows_is_kept(extractor, monkeypatch):
+    monkeypatch.setattr("diffusion_lightning.training.callbacks.fid.KEPT_FEATURES", 10)
+    updates = []
+    update = ImageStatistics.update
+    monkeypatch.setattr(
+        ImageStatistics, "update", lambda self, *x: (updates.append(len(x[0])), update(self, *x))[1]
+    )
+    fid = callback(extractor)
+    fit(module(), [fid], limit_train_batches=1)
+    assert updates[-3:] == [16, 16, 8]
+    assert not any(isinstance(value, ImageStatistics) and value.n == 40 for value in vars(fid).values())
+
+
+def test_a_time_budget_ends_the_drawing_and_says_so(extractor, caplog):
+    fid = callback(extractor, max_seconds=1e-9)
+    trainer = fit(module(), [fid], limit_train_batches=1, max_epochs=2)
+    assert trainer.callback_metrics["sample/images"] == 16 == fid.num_images
+    assert [r.levelname for r in caplog.records if "max_seconds" in r.message] == ["WARNING"]
+
+
+def test_labels_are_drawn_in_turn(extractor):
+    guided = Sampling(DDIM(99), Guidance(0.0, 1.0), Static())
+    fid = TrackFID(guided, extractor, DDIM(2), num_images=12, batch_size=5)
+    seen = []
+    model = module(p_uncond=0.0)
+    forward = model.denoiser.forward
+    model.denoiser.forward = lambda x, t, y: (seen.append(y), forward(x, t, y))[1]
+    fit(model, [fid], limit_train_batches=0, limit_val_batches=0)
+    fid.on_fit_start(model.trainer, model)
+    fid._draw(model.trainer, model)
+    assert torch.cat(seen[::2]).tolist()[:12] == [*range(10), 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["callbacks.fid.num_images=1"], "num_images"),
+        (["callbacks.fid.every_n_epochs=0"], "every_n_epochs"),
+        (["callbacks.fid.max_seconds=0"], "max_seconds"),
+        (["callbacks=default", "callbacks.checkpoint.monitor=fid"], "callbacks=fid"),
+        (["callbacks=default", "optimized_metric=kid"], "callbacks=fid"),
+        (["extractor.weights=nowhere.safetensors"], "nowhere"),
+    ],
+)
+def test_bad_options_are_one_clear_message(options, message, tmp_path):
+    from hydra.core.hydra_config import HydraConfig
+
+    from diffusion_lightning.commands.task import user_message
+
+    cfg = composed("train", "callbacks=fid", *options, f"paths.run_dir={tmp_path}")
+    HydraConfig.instance().set_config(cfg)
+    with pytest.raises(Exception) as caught:
+        build_callbacks(cfg)
+    assert isinstance(caught.value, UserError) or user_message(caught.value)
+    assert message in user_message(caught.value)

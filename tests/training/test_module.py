@@ -1,0 +1,91 @@
+import math
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from diffusion_lightning.training.callbacks import EMA
+from diffusion_lightning.training.loss_by_time import LossByTime
+from tests.support.fitting import fit, module, weights
+
+
+def test_the_loss_is_ddpms():
+    model = module()
+    x0, eps = torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8)
+    t = torch.tensor([0.001, 0.3, 0.7, 1.0], dtype=torch.float64)
+    # A network that says 0 errs by ε itself
+    expected = eps.square().flatten(1).mean(1)
+    y = torch.zeros(4).long()
+    torch.testing.assert_close(model.loss((x0, y), t, eps, y), expected)
+
+
+def test_a_run_is_a_function_of_its_seed():
+    runs = []
+    for seed, disturbance in ((0, 1), (0, 2), (1, 1)):
+        model = module(seed=seed)
+        torch.manual_seed(disturbance)
+        fit(model)
+        runs.append(weights(model))
+    assert runs[0].equal(runs[1]) and not runs[0].equal(runs[2])
+
+
+def test_validation_noise_is_fixed():
+    model, losses = module(), []
+    trainer = fit(model)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        losses += trainer.validate(model, trainer.datamodule, verbose=False)
+    assert losses[0] == losses[1] and losses[0]["val/loss"] > 0
+
+
+def test_warm_up_counts_images():
+    model = module(warmup_images=640)
+    trainer = fit(model, limit_train_batches=5)
+    # 5 steps of 64 images are done; the next is the sixth of ten
+    assert trainer.lr_scheduler_configs[0].scheduler.get_last_lr() == [pytest.approx(1e-3 * 6 / 10)]
+
+
+def test_gradients_are_clipped_in_mixed_precision_with_a_fused_optimizer():
+    model = module()
+    model.optimizer = lambda p: torch.optim.SGD(p, lr=1.0, fused=True)
+    before = weights(model)
+    fit(model, precision="bf16-mixed", gradient_clip_val=1e-3, limit_train_batches=1)
+    assert (weights(model) - before).norm().item() == pytest.approx(1e-3, rel=0.01)
+
+
+def test_overfitting_is_to_the_same_batch():
+    class Watch(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            seen.append(batch[0])
+
+    seen = []
+    fit(module(), [Watch()], overfit_batches=1, limit_train_batches=None, max_epochs=3)
+    assert len(seen) == 3 and seen[0].equal(seen[1]) and seen[0].equal(seen[2])
+
+
+def test_ema_ramps_and_never_averages_buffers():
+    model, history = module(), []
+    model.denoiser.network.register_buffer("counter", torch.zeros(1))
+
+    class Track(EMA):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            pl_module.denoiser.network.counter += 1
+            super().on_train_batch_end(trainer, pl_module, *args)
+            history.append((weights(pl_module).clone(), torch.cat([a.flatten() for a in self.averages])))
+
+    fit(model, [Track(decay=0.99)])
+    assert float(model.denoiser.network.counter) == 5
+    expected = history[0][0]  # the first update copies
+    for n, (raw, average) in enumerate(history[1:], start=1):
+        decay = min(0.99, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * raw
+        torch.testing.assert_close(average, expected)
+
+
+def test_loss_by_time_is_the_mean_of_each_quarter():
+    metric = LossByTime()
+    metric.update(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.001, 0.25, 0.26]))
+    metric.update(torch.tensor([8.0]), torch.tensor([1.0]))
+    quarters, mean = metric.compute()
+    assert quarters[:2].tolist() == [1.5, 4.0] and quarters[3] == 8 and math.isnan(quarters[2])
+    assert mean == 3.75
