@@ -13,6 +13,9 @@ from diffusion_lightning.images import from_uint8
 PATCH = 2
 """The side of the patches that the first layer whitens, in pixels."""
 
+LOGIT_SCALE = 1 / 8
+"""What the last layer's output is multiplied by, so that one learning rate suits it and the stages."""
+
 
 class ResNet(nn.Module):
     """A whitening layer and residual stages, each at half the resolution; the features are their maximum.
@@ -60,7 +63,7 @@ class ResNet(nn.Module):
         check_channels(pixels, self.image_channels)
         x = from_uint8(pixels)
         features = self._features(x) if self.training else (self._features(x) + self._features(x.flip(3))) / 2
-        return features, self.head(features)
+        return features, LOGIT_SCALE * self.head(features)
 
     def _features(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] to (B, D)."""
