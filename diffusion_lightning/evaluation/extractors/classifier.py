@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import check_counts
-from diffusion_lightning.evaluation.extractors.weights import check_channels, load_weights
+from diffusion_lightning.evaluation.extractors.loading import check_channels, load_weights
 from diffusion_lightning.images import from_uint8
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, max_pool2d, unfold
 
 from diffusion_lightning.errors import check_counts
-from diffusion_lightning.evaluation.extractors.weights import check_channels, load_weights
+from diffusion_lightning.evaluation.extractors.loading import check_channels, load_weights
 from diffusion_lightning.images import from_uint8
 
 PATCH = 2

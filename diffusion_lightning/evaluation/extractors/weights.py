@@ -1,4 +1,4 @@
-"""The weights of extractors: shipped, or fetched once into a cache, and known by their hashes."""
+"""The weights of extractors: fetched once into a cache, and known by their hashes."""
 
 import os
 import socket
@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
-from torch import Tensor, nn
-
-from diffusion_lightning.errors import UserError, first_load_error
-from diffusion_lightning.hashing import file_sha256, known_weights
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.hashing import file_sha256
 
 CACHE = "DIFFUSION_LIGHTNING_CACHE"
 """The environment variable that moves the cache."""
-
-SHIPPED = Path(__file__).with_name("shipped")
-"""The folder of the weights that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -68,36 +63,8 @@ def _download(download: Download, file: Path) -> None:
         raise UserError(
             f"could not download {file.name} from {download.owner} ({shorten(str(error), 200)}). Where there "
             "is a network, run `python -m diffusion_lightning.commands.prefetch` and copy the file into "
-            f"{file.parent} (${CACHE} moves that folder), or set extractor.weights=<the file>; for "
-            "CIFAR-10, extractor=cifar10_classifier needs no download; to train without FID, leave "
-            "callbacks=fid out."
+            f"{file.parent} (${CACHE} moves that folder), or set extractor.weights=<the file>; to train "
+            "without FID, leave callbacks=fid out."
         ) from None
     finally:
         socket.setdefaulttimeout(before)
-
-
-def load_weights(extractor: nn.Module, weights: str, sha256: str | None) -> None:
-    """Load a safetensors file, or a shipped one by its name; half precision becomes the extractor's own.
-
-    Raises:
-        UserError: if the file is missing, is another than sha256 says, or does not fit.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    file = SHIPPED / weights if (SHIPPED / weights).is_file() else Path(weights)
-    try:
-        extractor.load_state_dict(load_file(known_weights(file, sha256)))
-    except SafetensorError as error:
-        raise UserError(f"{file} is no safetensors file ({error}).") from None
-    except RuntimeError as error:
-        raise UserError(f"{file} does not fit the extractor: {first_load_error(error)}") from None
-
-
-def check_channels(pixels: Tensor, image_channels: int) -> None:
-    """Refuse images (B, C, H, W) of another number of channels than the extractor was made for."""
-    if pixels.shape[1] != image_channels:
-        raise UserError(
-            f"this extractor is for images of {image_channels} channels, not {pixels.shape[1]}; "
-            "choose another, such as extractor=inception."
-        )

@@ -11,7 +11,7 @@ from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors import Classifier
 from diffusion_lightning.evaluation.extractors.extract import BATCH, extract, extractor_sha256
-from diffusion_lightning.evaluation.extractors.weights import SHIPPED
+from diffusion_lightning.evaluation.extractors.loading import SHIPPED
 from diffusion_lightning.hashing import file_sha256
 from tests.support.configs import composed, names
 from tests.support.images import Pixels, random_pixels
