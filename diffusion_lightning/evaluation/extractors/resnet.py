@@ -21,7 +21,7 @@ class ResNet(nn.Module):
     """A whitening layer and residual stages, each at half the resolution; the features are their maximum.
 
     Source: He et al. 2015 (Deep Residual Learning, arXiv 1512.03385); the whitening layer is that of Jordan
-    2024 (94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv 2404.00498), section 3.2.
+    2024 (94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv 2404.00498).
 
     Args:
         image_channels: C.
