@@ -32,7 +32,7 @@ def test_a_residual_network_learns_digits_and_its_file_is_as_good_as_reported(tm
     assert found and found[2] == file_sha256(file)
     extractor = instantiate(cfg.extractor, weights=str(file), sha256=found[2]).eval()
     right = accuracy(extractor, Digits("", 1, 1, 8, 10).load(train=False))
-    assert 100 * right == pytest.approx(float(found[1]), abs=0.005) and right > 0.93
+    assert 100 * right == pytest.approx(float(found[1]), abs=0.005) and right > 0.9
     # Half precision: two bytes for each weight, and a header
     assert file.stat().st_size < 2.2 * sum(v.numel() for v in extractor.state_dict().values()) + 4000
     with pytest.raises(UserError, match="overwrite=true"):
