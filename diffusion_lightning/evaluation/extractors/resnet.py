@@ -43,9 +43,9 @@ class ResNet(nn.Module):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts("extractor", image_channels=image_channels, num_classes=num_classes, widths=len(widths))
+        check_counts(image_channels=image_channels, num_classes=num_classes, widths=len(widths))
         for width in widths:
-            check_counts("extractor", widths=width)
+            check_counts(widths=width)
         self.image_channels = image_channels
         directions = image_channels * PATCH**2
         self.whitening = nn.Conv2d(image_channels, 2 * directions, PATCH).requires_grad_(False)
