@@ -1,36 +1,13 @@
-"""Figures, by matplotlib, and the tables behind them."""
+"""Figures, drawn by matplotlib."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.files import atomic_write
 from diffusion_lightning.images import to_uint8
-
-
-def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as CSV."""
-    with atomic_write(path, writer=uuid4().hex) as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as a Markdown table."""
-
-    def line(cells: Iterable[Any]) -> str:
-        return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"
-
-    body = "".join(line(row.values()) for row in rows)
-    with atomic_write(path, writer=uuid4().hex) as file:
-        file.write(line(rows[0]) + line(["---"] * len(rows[0])) + body)
 
 
 def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:

@@ -110,3 +110,11 @@ class WandbDashboard(_CountsImages, WandbLogger):
         run.define_metric("*", step_metric="images_seen")
         for name in "val/loss", "fid", "kid":
             run.define_metric(name, step_metric="images_seen", summary="min")
+
+
+def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
+    """Hand an uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
+    if hasattr(logger, "log_image"):
+        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
+    elif hasattr(logger.experiment, "add_image"):
+        logger.experiment.add_image(name, image, step)

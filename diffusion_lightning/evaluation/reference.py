@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank, shard, true_anywhere, world_size
+from diffusion_lightning.evaluation.cache import cache_folder
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
-from diffusion_lightning.evaluation.extractors.weights import cache_folder
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 log = logging.getLogger(__name__)

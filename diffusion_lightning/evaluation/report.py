@@ -11,8 +11,9 @@ from rich.table import Table
 
 from diffusion_lightning.evaluation.measure import Images
 from diffusion_lightning.evaluation.record import RECORD
+from diffusion_lightning.files import atomic_write
 from diffusion_lightning.images import grid_columns, save_grid
-from diffusion_lightning.training.callbacks.sample_grid import log_image
+from diffusion_lightning.loggers import log_image
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,8 @@ def save_report(record: dict[str, Any], images: Images, out: Path) -> None:
     first = images.pixels[:SHOWN]
     labels = images.statistics.labels[:SHOWN]
     save_grid(first, grid_columns(len(first), len(labels.unique())), out / "samples.png")
-    unfinished = out / f"{RECORD}.unfinished"
-    unfinished.write_text(json.dumps(record, indent=2) + "\n")
-    unfinished.replace(out / RECORD)
+    with atomic_write(out / RECORD) as file:
+        file.write(json.dumps(record, indent=2) + "\n")
     Console().print(table(record))
     log.info("%d images: %s", record["num_images"], out)
     if record["samples"].get("copies", 0) > 0.5:

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError, check_counts, first_load_error
-from diffusion_lightning.hashing import known_weights
+from diffusion_lightning.evaluation.extractors.weights import known_weights
 from diffusion_lightning.images import from_uint8
 
 SHIPPED = Path(__file__).with_name("shipped")

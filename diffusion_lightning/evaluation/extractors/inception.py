@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
-from diffusion_lightning.hashing import known_weights
+from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch, known_weights
 
 
 class Inception(nn.Module):

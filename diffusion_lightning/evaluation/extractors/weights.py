@@ -1,16 +1,13 @@
 """The weights of extractors: fetched once into a cache, and known by their hashes."""
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.cache import CACHE, cache_folder
 from diffusion_lightning.hashing import file_sha256
-
-CACHE = "DIFFUSION_LIGHTNING_CACHE"
-"""The environment variable that moves the cache."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,6 @@ INCEPTION = Download(
 """InceptionV3 of 2015-12-05, ported from TensorFlow, with which the field's FID is computed; 91 MB."""
 
 
-def cache_folder() -> Path:
-    """Where weights and reference statistics are kept: $DIFFUSION_LIGHTNING_CACHE, or the user's cache."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get(CACHE) or user_cache_path("diffusion-lightning"))
-
-
 def fetch(download: Download) -> Path:
     """The file in the cache, downloaded with a progress bar if it is not there yet.
 
@@ -48,6 +38,22 @@ def fetch(download: Download) -> Path:
         _download(download, file)
     if file_sha256(file) != download.sha256:
         raise UserError(f"{file} is damaged (its SHA-256 is not {download.sha256}); remove it.")
+    return file
+
+
+def known_weights(file: Path, sha256: str | None) -> Path:
+    """The file of an extractor's weights, if it is the one that the hash names; null accepts any.
+
+    Raises:
+        UserError: if it is missing, or another one.
+    """
+    if not file.is_file():
+        raise UserError(f"no file {file}; extractor.weights is a file of the extractor's weights.")
+    if sha256 is not None and (found := file_sha256(file)) != sha256:
+        raise UserError(
+            f"{file} has the SHA-256 {found}, but extractor.sha256 is {sha256}; for new weights write down "
+            "theirs, or set extractor.sha256=null: figures of different extractors do not compare."
+        )
     return file
 
 

@@ -49,6 +49,9 @@ class TrackFID(Callback):
         UserError: if a count or a time is not positive.
     """
 
+    measures = "fid", "kid"
+    """The qualities that may be monitored, or optimized, where this callback is."""
+
     def __init__(
         self,
         sampling: Sampling,
@@ -90,7 +93,7 @@ class TrackFID(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Until it is measured, FID is as bad as can be (finite, or early stopping would stop the run)."""
-        for name in ("fid", "kid"):
+        for name in self.measures:
             trainer.callback_metrics[name] = torch.tensor(torch.finfo().max)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

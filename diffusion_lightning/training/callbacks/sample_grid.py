@@ -13,6 +13,7 @@ from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.loggers import log_image
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
 from diffusion_lightning.training.callbacks.ema import averaged_weights
@@ -119,11 +120,3 @@ class SampleGrid(Callback):
             self.sampling, module.denoiser, classes, self.num_images, data.shape, self.seed, self.batch_size
         )
         return torch.cat([gather_in_order(to_uint8(images), count).cpu() for images, _, count, _ in batches])
-
-
-def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
-    """Hand an uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
-    if hasattr(logger, "log_image"):
-        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
-    elif hasattr(logger.experiment, "add_image"):
-        logger.experiment.add_image(name, image, step)
