@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from diffusion_lightning.data.base import TensorImages
-from diffusion_lightning.data.image_folder import FileImages
 from diffusion_lightning.evaluation import reference
 from diffusion_lightning.evaluation.reference import reference_order, reference_statistics
 from tests.support.images import Pixels, random_pixels
@@ -55,16 +54,3 @@ def test_a_damaged_file_is_written_again(computed):
     computed[0].write_bytes(computed[0].read_bytes()[:50])
     assert reference_statistics(images, "it", Pixels()).sha256() == first.sha256()
     assert len(computed) == 2
-
-
-def test_files_are_known_by_name_size_and_time(tmp_path):
-    file = tmp_path / "a.png"
-    file.write_bytes(b"12")
-
-    def sha(label=0):
-        return FileImages([file], torch.tensor([label]), 1, 8).sha256()
-
-    before = sha()
-    assert before == sha() != sha(1)
-    file.write_bytes(b"123")
-    assert sha() != before
