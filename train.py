@@ -4,6 +4,7 @@ import logging
 import signal
 import uuid
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,18 @@ from diffusion_lightning.commands.task import task
 from diffusion_lightning.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
 log = logging.getLogger("train")
 
 
-def train(cfg: DictConfig) -> float | None:
-    """Train as configured and return the last value of the metric that a search optimizes."""
+def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None:
+    """Train as configured and return the last value of the metric that a search optimizes.
+
+    Args:
+        cfg: the config, as `conf/train.yaml` composes it.
+        callbacks: callbacks besides those of the config.
+    """
     from lightning.pytorch import seed_everything
 
     from diffusion_lightning.config.build import build_data
@@ -46,7 +52,7 @@ def train(cfg: DictConfig) -> float | None:
     module = build_module(cfg)
     if "wandb" in cfg.logger:
         cfg.logger.wandb.id = cfg.logger.wandb.id or wandb_id(folder) or uuid.uuid4().hex[:8]
-    trainer = build_trainer(cfg)
+    trainer = build_trainer(cfg, callbacks)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
     _fit(trainer, module, data, before.checkpoint if before else None)

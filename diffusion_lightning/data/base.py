@@ -20,7 +20,8 @@ class TensorImages(ImageSet):
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         if images.dtype != torch.uint8 or len(images) != len(labels):
             raise UserError(
-                f"{len(images)} images of {images.dtype} with {len(labels)} labels; they must be uint8, with one label each."
+                f"{len(images)} images of {images.dtype} with {len(labels)} labels; images must be uint8, "
+                "with one label each."
             )
         self.images, self.labels = images, labels.long()
 

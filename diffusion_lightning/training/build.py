@@ -1,5 +1,6 @@
 """Config → a run: module, callbacks and trainer are made and wired here, and nowhere else."""
 
+from collections.abc import Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -64,8 +65,12 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     return callbacks
 
 
-def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:
-    """Lightning's trainer with callbacks and loggers."""
+def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
+    """Lightning's trainer with loggers, the config's callbacks and more callbacks."""
     loggers = [instantiate(node) for node in cfg.logger.values() if node]
-    parts = {"callbacks": build_callbacks(cfg), "logger": loggers, "plugins": [AtomicCheckpointIO()]}
+    parts = {
+        "callbacks": [*build_callbacks(cfg), *callbacks],
+        "logger": loggers,
+        "plugins": [AtomicCheckpointIO()],
+    }
     return instantiate(cfg.trainer, **parts, **overrides)
