@@ -1,4 +1,4 @@
-"""The weights of extractors: fetched once into a cache, and known by their hashes."""
+"""The weights of extractors: downloaded once into the cache, and checked by their hashes."""
 
 import socket
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from diffusion_lightning.hashing import file_sha256
 
 @dataclass(frozen=True)
 class Download:
-    """A file on the net."""
+    """A file on the internet."""
 
     url: str
     owner: str
@@ -24,14 +24,14 @@ INCEPTION = Download(
     "the torch-fidelity project (github.com/toshas/torch-fidelity)",
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 )
-"""InceptionV3 of 2015-12-05, ported from TensorFlow, with which the field's FID is computed; 91 MB."""
+"""InceptionV3 of 2015-12-05, ported from TensorFlow, which computes the field's FID; 91 MB."""
 
 
 def fetch(download: Download) -> Path:
-    """The file in the cache, downloaded with a progress bar if it is not there yet.
+    """The file in the cache, downloaded with a progress bar if it is missing.
 
     Raises:
-        UserError: if it cannot be had or is not what it should be.
+        UserError: if it cannot be downloaded, or does not have its hash.
     """
     file = cache_folder() / download.url.rpartition("/")[2]
     if not file.is_file():
@@ -42,17 +42,17 @@ def fetch(download: Download) -> Path:
 
 
 def known_weights(file: Path, sha256: str | None) -> Path:
-    """The file of an extractor's weights, if it is the one that the hash names; null accepts any.
+    """The file of an extractor's weights, if it has this hash; None accepts any file.
 
     Raises:
-        UserError: if it is missing, or another one.
+        UserError: if it is missing, or has another hash.
     """
     if not file.is_file():
-        raise UserError(f"no file {file}; extractor.weights is a file of the extractor's weights.")
+        raise UserError(f"no file {file}; weights must be a file of the extractor's weights.")
     if sha256 is not None and (found := file_sha256(file)) != sha256:
         raise UserError(
-            f"{file} has the SHA-256 {found}, but extractor.sha256 is {sha256}; for new weights write down "
-            "theirs, or set extractor.sha256=null: figures of different extractors do not compare."
+            f"{file} has the SHA-256 {found}, but sha256 is {sha256}; give new weights their own hash, or "
+            "sha256=null: figures of different extractors do not compare."
         )
     return file
 
