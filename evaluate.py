@@ -25,7 +25,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         collect_statistics,
         load_reference,
         measure,
-        test_set_floors,
+        measure_floors,
     )
     from diffusion_lightning.evaluation.record import already_done, asked_for, overrides, provenance
     from diffusion_lightning.evaluation.report import log_report, save_report
@@ -42,7 +42,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     make_folder(out)
     reference = load_reference(inputs.data, inputs.extractor)
     # An error in the figures of the data comes before anything is drawn
-    floor = test_set_floors(metrics, reference, inputs.total)
+    floor = measure_floors(metrics, reference, inputs.total)
     start = time.perf_counter()
     images = collect_statistics(inputs.blocks, inputs.total, inputs.extractor)
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""SHA-256 of files and tensors: what a figure was computed from."""
+"""SHA-256 of files, tensors and texts: what a figure was computed from."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def file_sha256(file: Path) -> str:
 
 
 def tensors_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 of named tensors: of names, types, shapes and bytes, in the given order."""
+    """SHA-256 of named tensors: of their names, types, shapes and bytes, in the given order."""
     digest = hashlib.sha256()
     for name, tensor in named:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

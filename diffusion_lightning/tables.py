@@ -1,4 +1,4 @@
-"""Tables, as files: CSV and Markdown."""
+"""Tables as files: CSV and Markdown."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from diffusion_lightning.files import atomic_write
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as CSV."""
+    """Write rows with the same keys as CSV."""
     with atomic_write(path, writer=uuid4().hex) as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -18,7 +18,7 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as a Markdown table."""
+    """Write rows with the same keys as a Markdown table."""
 
     def line(cells: Iterable[Any]) -> str:
         return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"

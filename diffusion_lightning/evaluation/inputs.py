@@ -83,8 +83,8 @@ def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
         return build_extractor(cfg)
     if trained is None or "extractor" not in trained.run:
         raise UserError(
-            "there is no feature extractor; add extractor=inception (the field's), or one that was trained on "
-            "the data, such as extractor=mnist."
+            "there is no feature extractor; add extractor=inception (the field's), or one that was trained "
+            "on the data, such as extractor=mnist."
         )
     return frozen(build_trusted("extractor", trained.run.extractor, nn.Module, tuple(cfg.trust)))
 
@@ -116,8 +116,8 @@ def given_images(pixels: Tensor, labels: Tensor) -> Iterator[ImageBlock]:
 def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, C, H, W) and labels (N,) of an .npz file; without labels, all are the null label.
 
-    The file is in the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images, and
-    optionally `arr_1`, labels (N,).
+    The file is in the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images,
+    and optionally `arr_1`, labels (N,).
 
     Raises:
         UserError: if the file is not in this format, or its images are not of the data's shape.
@@ -127,8 +127,8 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
             pixels, labels = arrays["arr_0"], arrays.get("arr_1")
     except Exception as error:  # a damaged file may raise anything
         raise UserError(
-            f"samples={file} cannot be read ({error}); it must be an .npz file with arr_0, uint8 (N, H, W, C), "
-            "and without pickled objects."
+            f"samples={file} cannot be read ({error}); it must be an .npz file with arr_0, uint8 "
+            "(N, H, W, C), and without pickled objects."
         ) from None
     if pixels.ndim == 3:
         pixels = pixels[..., None]

@@ -86,7 +86,7 @@ def collect_statistics(blocks: Iterable[ImageBlock], total: int, extractor: nn.M
 def measure(
     metrics: Mapping[str, Metric], images: MeasuredImages, reference: ReferenceData, **of_samples: Any
 ) -> dict[str, float]:
-    """The images' figures; `of_samples` are the arguments of a `Comparison` that only a model's images have."""
+    """The images' figures; `of_samples` are the arguments of a `Comparison` that only samples have."""
     compared = Comparison(images.statistics, images.pixels, **vars(reference), **of_samples)
     values: dict[str, float] = {}
     for metric in metrics.values():
@@ -94,7 +94,7 @@ def measure(
     return values
 
 
-def test_set_floors(
+def measure_floors(
     metrics: Mapping[str, Metric], reference: ReferenceData, num_images: int
 ) -> dict[str, dict[str, float]]:
     """The figures of all test images, and of as many test images as images are measured."""

@@ -7,7 +7,7 @@ class Colours(Metric):
     """Mean and standard deviation of each channel over all pixels, in 8-bit levels."""
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """mean_<c> and std_<c> of the samples; mean_<c>_off and std_<c>_off: minus those of the training images."""
+        """mean_<c>, std_<c> of the samples; mean_<c>_off, std_<c>_off: minus those of the training images."""
         samples, data = compared.samples, compared.train
         values: dict[str, float] = {}
         for name, of_samples, of_data in (

@@ -6,7 +6,7 @@ from diffusion_lightning.evaluation.metrics.precision_recall import covering, ne
 
 
 class DensityCoverage(Metric):
-    """Density: mean number of the data's balls that hold a sample, over k; coverage: fraction of balls with one.
+    """Density: mean number of the data's balls around a sample, over k; coverage: fraction of balls with one.
 
     Source: Naeem et al. 2020 (Reliable Fidelity and Diversity Metrics for Generative Models), eq. 3 and 4.
 

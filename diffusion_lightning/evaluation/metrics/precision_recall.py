@@ -18,8 +18,7 @@ def radii(features: Tensor, k: int) -> Tensor:
     """
     if len(features) <= k:
         raise UserError(
-            f"the k-th nearest neighbour, k = {k}, needs more than {k} images, not {len(features)}; lower the "
-            "metric's k."
+            f"neighbour number k = {k} needs more than {k} images, not {len(features)}; lower the metric's k."
         )
     # The nearest point is the point itself
     return torch.cat([_distances(part, features).kthvalue(k + 1).values for part in features.split(CHUNK)])
@@ -44,7 +43,7 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 class PrecisionRecall(Metric):
     """Precision: fraction of samples in the data's manifold; recall: fraction of data in the samples'.
 
-    The manifold of a set is the union of balls around its features, each reaching to the k-th nearest neighbour.
+    The manifold of a set is the union of balls around its features, each as wide as to the k-th neighbour.
 
     Source: Kynkäänniemi et al. 2019 (Improved Precision and Recall Metric), eq. 1 and 2.
 
