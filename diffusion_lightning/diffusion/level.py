@@ -1,15 +1,15 @@
 """A noise level: all that the maths asks of a schedule at one time."""
 
+import math
 from dataclasses import dataclass
-
-import torch
-
-from diffusion_lightning.diffusion.shapes import Scalar
 
 
 @dataclass(frozen=True)
 class Level:
     """How much signal and how much noise there is at time t; a walk makes one for each of its times.
+
+    Python floats multiply float32 samples on any device without promoting or synchronising them, and cost
+    a fraction of what one-element tensors do.
 
     Args:
         t: the time, in [0, 1].
@@ -20,19 +20,19 @@ class Level:
     """
 
     t: float
-    alpha: Scalar
-    sigma: Scalar
-    lam: Scalar
-    log_alpha_bar: Scalar
+    alpha: float
+    sigma: float
+    lam: float
+    log_alpha_bar: float
 
     @property
-    def kappa(self) -> Scalar:
+    def kappa(self) -> float:
         """κ = σ/α = e^-λ, the noise scale of x/α; EDM's σ (Karras et al. 2022, arXiv 2206.00364)."""
-        return torch.exp(-self.lam)
+        return math.exp(-self.lam)
 
-    def beta_from(self, s: "Level") -> Scalar:
+    def beta_from(self, s: "Level") -> float:
         """β = 1 - ᾱ_t/ᾱ_s: the variance of the noise added between the earlier time s and this one.
 
         Between neighbouring timesteps it is DDPM's β.
         """
-        return -torch.expm1(self.log_alpha_bar - s.log_alpha_bar)
+        return -math.expm1(self.log_alpha_bar - s.log_alpha_bar)

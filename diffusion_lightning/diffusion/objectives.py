@@ -7,7 +7,7 @@ import torch
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
-from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, Scale, append_dims
+from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, Scales, append_dims
 from diffusion_lightning.errors import check_positive
 
 
@@ -49,7 +49,7 @@ class Objective(ABC):
         return self.weight(alpha, sigma, p).flatten() * error.square().flatten(1).mean(1)
 
     @abstractmethod
-    def weight(self, alpha: Scale, sigma: Scale, p: Parameterization) -> Scale:
+    def weight(self, alpha: Scales, sigma: Scales, p: Parameterization) -> Scales:
         """The weight of the output's squared error, in the shape of alpha."""
 
 
@@ -57,9 +57,9 @@ class Objective(ABC):
 class SimpleMSE(Objective):
     """L_simple: every timestep counts the same (Ho et al. 2020, arXiv 2006.11239, eq. 14)."""
 
-    def weight(self, alpha: Scale, sigma: Scale, p: Parameterization) -> Scale:
+    def weight(self, alpha: Scales, sigma: Scales, p: Parameterization) -> Scales:
         """1."""
-        return alpha.new_ones(alpha.shape)
+        return torch.ones_like(alpha)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class MinSNR(Objective):
     def __post_init__(self) -> None:
         check_positive("gamma", self.gamma, 5)
 
-    def weight(self, alpha: Scale, sigma: Scale, p: Parameterization) -> Scale:
+    def weight(self, alpha: Scales, sigma: Scales, p: Parameterization) -> Scales:
         """min(SNR, γ) · (∂x0/∂output)²."""
         snr = (alpha / sigma).square()
         return snr.clamp(max=self.gamma) * p.x0_gain(alpha, sigma).square()

@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from diffusion_lightning.diffusion.shapes import Samples, Scale
+import torch
+
+from diffusion_lightning.diffusion.shapes import Samples, Scale, Scales
 
 
 class Parameterization(ABC):
@@ -21,7 +23,7 @@ class Parameterization(ABC):
         """The clean samples that the network's output stands for."""
 
     @abstractmethod
-    def x0_gain(self, alpha: Scale, sigma: Scale) -> Scale:
+    def x0_gain(self, alpha: Scales, sigma: Scales) -> Scales:
         """|∂x0/∂output|: by how much an error of the output becomes an error of x0."""
 
 
@@ -37,7 +39,7 @@ class Eps(Parameterization):
         """(x_t - σ ε)/α."""
         return (x_t - sigma * output) / alpha
 
-    def x0_gain(self, alpha: Scale, sigma: Scale) -> Scale:
+    def x0_gain(self, alpha: Scales, sigma: Scales) -> Scales:
         """σ/α."""
         return sigma / alpha
 
@@ -54,9 +56,9 @@ class X0(Parameterization):
         """The output itself, but not its memory, into which a CUDA graph writes the next one."""
         return output.clone()
 
-    def x0_gain(self, alpha: Scale, sigma: Scale) -> Scale:
+    def x0_gain(self, alpha: Scales, sigma: Scales) -> Scales:
         """1."""
-        return alpha.new_ones(alpha.shape)
+        return torch.ones_like(alpha)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,6 @@ class V(Parameterization):
         """α x_t - σ v."""
         return alpha * x_t - sigma * output
 
-    def x0_gain(self, alpha: Scale, sigma: Scale) -> Scale:
+    def x0_gain(self, alpha: Scales, sigma: Scales) -> Scales:
         """σ."""
         return sigma

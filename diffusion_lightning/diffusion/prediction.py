@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from diffusion_lightning.diffusion.level import Level
-from diffusion_lightning.diffusion.shapes import Samples, Scalar
+from diffusion_lightning.diffusion.shapes import Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +23,17 @@ class Prediction:
     level: Level
 
     @property
-    def alpha(self) -> Scalar:
+    def alpha(self) -> float:
         """Signal scale α of x_t."""
         return self.level.alpha
 
     @property
-    def sigma(self) -> Scalar:
+    def sigma(self) -> float:
         """Noise scale σ of x_t."""
         return self.level.sigma
 
     @property
-    def lam(self) -> Scalar:
+    def lam(self) -> float:
         """Half log-SNR λ = log(α/σ) of x_t."""
         return self.level.lam
 

@@ -3,7 +3,7 @@
 A dimension's name stands for one number within one call: the B of the labels is the B of the images.
 """
 
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Samples = Float[Tensor, "B *shape"]
@@ -15,11 +15,11 @@ PerSample = Float[Tensor, "B"]
 Labels = Int[Tensor, "B"]
 """One class per sample."""
 
-Scalar = Float64[Tensor, ""]
-"""A number on the CPU, which multiplies float32 samples on any device without promoting or synchronising."""
+Scale = float | Float[Tensor, ""] | Float[Tensor, "B *#shape"]
+"""A factor of the samples: one for all, or one per sample, (B, 1, …, 1)."""
 
-Scale = Float[Tensor, ""] | Float[Tensor, "B *#shape"]
-"""A number for all samples, or one per sample, (B, 1, …, 1)."""
+Scales = Float[Tensor, "*scales"]
+"""Factors in any shape, such as (B, 1, …, 1)."""
 
 
 def append_dims(x: PerSample, ndim: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch.special import log_ndtr
 from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.diffusion.shapes import PerSample, Samples, Scalar
+from diffusion_lightning.diffusion.shapes import PerSample, Samples
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import from_uint8
 
@@ -80,20 +80,20 @@ def variational_bound(
         prediction = model(t.alpha * x0 + t.sigma * noise(), t)
         errors.append(sample_sum((x0 - prediction.x0).square()))
         progress()
-    snr = torch.exp(2 * torch.stack([t.lam for t in levels]))
+    snr = torch.exp(2 * torch.tensor([t.lam for t in levels], dtype=torch.float64))
     steps = 0.5 * snr.diff() * torch.stack(errors, dim=1)[:, :-1]
     decoder = -sample_sum(log_bin(pixels, prediction.x0, prediction.sigma))
     nat = 1 / (math.log(2) * pixels[0].numel())  # in bits per dimension
     return Bound(nat * _prior(x0, levels[0].alpha), nat * steps, nat * decoder)
 
 
-def _prior(x0: Samples, alpha: Scalar) -> PerSample:
+def _prior(x0: Samples, alpha: float) -> PerSample:
     """KL(N(α x0, σ²) ‖ N(0, I)) = ½ Σ (α² x0² + σ² - 1 - log σ²) of each image (B,), in nats."""
     # σ² is 1 - α², and α nearly 0.
-    return 0.5 * sample_sum(alpha**2 * (x0.square() - 1) - torch.log1p(-(alpha**2)))
+    return 0.5 * sample_sum(alpha**2 * (x0.square() - 1) - math.log1p(-(alpha**2)))
 
 
-def log_bin(pixels: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+def log_bin(pixels: Tensor, mean: Tensor, sigma: float) -> Tensor:
     """log of the mass of N(mean, σ²) that rounds to each 8-bit pixel, float64 on the CPU, (B, C, H, W).
 
     log(Φ(high) - Φ(low)), where low and high are the edges of the pixel's level, in units of σ from the

@@ -1,6 +1,7 @@
 """Denoising diffusion implicit models."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -42,7 +43,7 @@ class DDIM(Sampler):
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s on the line through the predicted x0 and ε."""
-        tau = self.eta * s.sigma / p.sigma * p.level.beta_from(s).sqrt()
-        gain = (s.sigma**2 - tau**2).sqrt() / p.sigma
+        tau = self.eta * s.sigma / p.sigma * sqrt(p.level.beta_from(s))
+        gain = sqrt(s.sigma**2 - tau**2) / p.sigma
         x_s = (s.alpha - gain * p.alpha) * p.x0 + gain * p.x_t
         return x_s + tau * noise() if self.eta > 0 else x_s

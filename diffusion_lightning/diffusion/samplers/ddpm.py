@@ -1,6 +1,7 @@
 """Ancestral sampling."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -11,7 +12,7 @@ from diffusion_lightning.diffusion.shapes import Samples
 from diffusion_lightning.errors import UserError
 
 VARIANCES = {
-    "posterior": lambda beta, sigma_t, sigma_s: (sigma_s / sigma_t).square() * beta,
+    "posterior": lambda beta, sigma_t, sigma_s: (sigma_s / sigma_t) ** 2 * beta,
     "beta": lambda beta, sigma_t, sigma_s: beta,
 }
 """The two extreme variances of Ho et al. 2020, section 3.2: β̃, which is best for a single image, and β, which
@@ -49,4 +50,4 @@ class DDPM(Sampler):
         variance = VARIANCES[self.variance](beta, p.sigma, s.sigma)
         mean = (s.alpha * beta / p.sigma**2) * p.x0
         mean += (p.alpha / s.alpha * (s.sigma / p.sigma) ** 2) * p.x_t
-        return mean + variance.sqrt() * noise()
+        return mean + sqrt(variance) * noise()

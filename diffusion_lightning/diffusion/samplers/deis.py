@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -52,7 +50,7 @@ class DEIS(Sampler):
         return s.alpha * y_s
 
 
-def _integral(latest: Sequence[Prediction], h: Tensor) -> Tensor:
+def _integral(latest: Sequence[Prediction], h: float) -> Samples:
     """∫_0^h P(u) du, u = κ - κ_t, of Newton's polynomial through the ε of the latest predictions."""
     u = [p.level.kappa - latest[0].level.kappa for p in latest]
     # Divided differences ε[0], ε[0, 1], ε[0, 1, 2] of 1, u and u (u - u_1)

@@ -1,9 +1,7 @@
 """DPM-Solver++: exponential multistep integrators of the x0 prediction."""
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from math import exp, expm1, sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -57,13 +55,13 @@ class DPMSolverPP(Sampler):
         """x_s from the exponentially weighted mean of the extrapolated x0."""
         h, k = s.lam - p.lam, 2 if self.sde else 1
         integral = self._integral(p, earlier, h, k)
-        x_s = s.sigma / p.sigma * torch.exp(-(k - 1) * h) * p.x_t + s.alpha * integral
-        return x_s + s.sigma * (-torch.expm1(-2 * h)).sqrt() * noise() if self.sde else x_s
+        x_s = s.sigma / p.sigma * exp(-(k - 1) * h) * p.x_t + s.alpha * integral
+        return x_s + s.sigma * sqrt(-expm1(-2 * h)) * noise() if self.sde else x_s
 
     @staticmethod
-    def _integral(now: Prediction, earlier: Earlier, h: Tensor, k: int) -> Tensor:
+    def _integral(now: Prediction, earlier: Earlier, h: float, k: int) -> Samples:
         """∫_0^h k e^(-k(h-u)) x0(u) du, with the powers of u integrated by parts."""
-        one = -torch.expm1(-k * h)
+        one = -expm1(-k * h)
         if len(earlier) == 0:
             return one * now.x0
         before = earlier[-1]

@@ -1,7 +1,7 @@
 """Heun's method on the probability-flow ODE."""
 
-import math
 from dataclasses import dataclass
+from math import log1p, sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -57,9 +57,9 @@ class Heun(Sampler):
         eps = model(low.alpha * (y + h * p.eps), low).eps
         y = y + h * 0.5 * (p.eps + eps)
         if self.churn:
-            y = y + (s.kappa**2 - low.kappa**2).sqrt() * noise()
+            y = y + sqrt(s.kappa**2 - low.kappa**2) * noise()
         return s.alpha * y
 
     def _below(self, s: Level, schedule: Schedule) -> Level:
         """The level of κ_s/(1 + γ)."""
-        return schedule.level(float(schedule.t_of_lam(s.lam + math.log1p(self.churn))))
+        return schedule.level(float(schedule.t_of_lam(s.lam + log1p(self.churn))))

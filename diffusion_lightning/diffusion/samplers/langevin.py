@@ -1,6 +1,7 @@
 """Langevin dynamics: a corrector that draws from the marginal at one fixed time, by the score alone."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -40,4 +41,4 @@ class Langevin(Corrector):
     def __call__(self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise) -> Samples:
         """One step at s; t plays no part."""
         step = 2 * (self.r * s.sigma) ** 2
-        return x + step * model(x, s).score + (2 * step).sqrt() * noise()
+        return x + step * model(x, s).score + sqrt(2 * step) * noise()

@@ -1,6 +1,7 @@
 """Resampling: a corrector that returns to the time before, with fresh noise, and steps down again."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -24,5 +25,5 @@ class Resample(Corrector):
     def __call__(self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise) -> Samples:
         """Forward from s to t, and back."""
         beta = t.beta_from(s)
-        x_t = (1 - beta).sqrt() * x + beta.sqrt() * noise()
+        x_t = sqrt(1 - beta) * x + sqrt(beta) * noise()
         return DDPM().step(model, model(x_t, t), s, noise, ())

@@ -25,8 +25,7 @@ class Schedule(ABC):
     """A pure function of time t in [0, 1]; a new schedule writes `log_alpha_bar` and nothing else.
 
     Methods of t take a float or a tensor of any shape and return a float64 tensor of that shape on the
-    CPU. A float64 scalar on the CPU multiplies float32 samples on any device without promoting or
-    synchronising them.
+    CPU.
 
     Args:
         T: number of timesteps; training draws t from {1/T, …, 1} and the network is fed T t.
@@ -64,8 +63,8 @@ class Schedule(ABC):
     def levels(self, times: Sequence[float]) -> list[Level]:
         """The noise levels at the times of a walk, computed together, which takes a fraction of the time."""
         t = float64(times)
-        columns = self.alpha(t), self.sigma(t), self.lam(t), self.log_alpha_bar(t)
-        return [Level(*row) for row in zip(t.tolist(), *(column.unbind() for column in columns), strict=True)]
+        columns = t, self.alpha(t), self.sigma(t), self.lam(t), self.log_alpha_bar(t)
+        return [Level(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def t_of_lam(self, lam: Time) -> Tensor:
         """The time at which the half log-SNR is λ, by bisection of log ᾱ(t) = -log(1 + e^(-2λ))."""
