@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.noise import ImageNoise
-from diffusion_lightning.diffusion.samplers.base import Callback
+from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.distributed import shard, world_size
@@ -47,7 +47,7 @@ def generate(
     shape: Sequence[int],
     seed: int,
     batch_size: int,
-    callback: Callback | None = None,
+    callback: WalkCallback | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Yield (images (B, C, H, W), evaluations of the network) batch by batch, in the given order.
 

@@ -20,7 +20,7 @@ from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.interpolation import invert
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.diffusion.samplers.base import Callback, Sampler
+from diffusion_lightning.diffusion.samplers.base import Sampler, WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError
@@ -98,7 +98,7 @@ class Trained:
         *,
         x: Tensor | None = None,
         t_start: float = 1.0,
-        callback: Callback | None = None,
+        callback: WalkCallback | None = None,
         **changes: Any,
     ) -> Tensor:
         """One walk of a batch: clean images (B, C, H, W), with a progress bar.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -44,11 +45,12 @@ class SamplerStudy(Task):
         for name, sampler in self.samplers.items():
             panels[name] = []
             for budget in self.evaluations:
-                sampler.steps = steps_for(sampler, budget, trained.denoiser.schedule.T)
-                images = trained.draw(trained.noise(range(n)), trained.y(n), sampler=sampler)
+                steps = steps_for(sampler, budget, trained.denoiser.schedule.T)
+                walk = replace(sampler, steps=steps)
+                images = trained.draw(trained.noise(range(n)), trained.y(n), sampler=walk)
                 used = trained.evaluations[-1]
-                rows.append({"sampler": name, "budget": budget, "steps": sampler.steps, "nfe": used})
-                log.info("%s: %d steps, %d evaluations", name, sampler.steps, used)
+                rows.append({"sampler": name, "budget": budget, "steps": steps, "nfe": used})
+                log.info("%s: %d steps, %d evaluations", name, steps, used)
                 panels[name].append(images)
         write_csv(rows, out / "samplers.csv")
         figure, (part,) = new_figure(16, [panels_height(panels, 16)])
