@@ -20,16 +20,16 @@ class Spoil(Callback):
         self.steps, self.value, self.image = steps, value, image
 
     def setup(self, trainer, pl_module, stage):
-        loss = pl_module.loss
+        objective = pl_module.objective
 
-        def spoilt(batch, t, eps, y):
-            losses = loss(batch, t, eps, y)
+        def spoilt(denoiser, x0, y, t, eps):
+            losses = objective(denoiser, x0, y, t, eps)
             if trainer.training and trainer.global_step in self.steps:
                 self.t = t[self.image]
                 losses = torch.where(torch.arange(len(t)) == self.image, losses * self.value, losses)
             return losses
 
-        pl_module.loss = spoilt
+        pl_module.objective = spoilt
 
 
 class SkippingAdam(torch.optim.Adam):
