@@ -49,17 +49,3 @@ def true_anywhere(condition: bool) -> bool:
 
 def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
-
-
-def launch(device: str, devices: int) -> str:
-    """Start as many processes as devices, each of which runs the same command; this process's device.
-
-    Under torchrun and SLURM the processes are there already, and only find each other.
-    """
-    if devices == 1:
-        return device
-    from lightning.fabric import Fabric
-
-    fabric = Fabric(accelerator=device, devices=devices, strategy="ddp")
-    fabric.launch()
-    return str(fabric.device)

@@ -13,10 +13,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from PIL import Image
 
-from diffusion_lightning.commands.task import user_message
+from diffusion_lightning.commands.messages import user_message
+from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
-from sample import sample
 from tests.support.configs import CONF
 
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
