@@ -93,7 +93,7 @@ def test_the_config_arrives_resolved_and_without_the_key(run):
     assert not any(API_KEY.encode() in path.read_bytes() for path in run.rglob("*") if path.is_file())
 
 
-def test_a_resumed_run_goes_on_in_its_wandb_run(run):
+def test_a_resumed_run_stays_in_its_wandb_run(run):
     names = [part.name.rsplit("-", 1)[1] for part in parts(run)]
     assert names == [checkpoint_config(run)["logger"]["wandb"]["id"]] * 2
 

@@ -22,7 +22,12 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     from diffusion_lightning.config.instantiate import instantiate
     from diffusion_lightning.distributed import rank
     from diffusion_lightning.evaluation.inputs import load_inputs
-    from diffusion_lightning.evaluation.measure import collect_statistics, floors, load_data, measure
+    from diffusion_lightning.evaluation.measure import (
+        collect_statistics,
+        load_reference,
+        measure,
+        measure_floors,
+    )
     from diffusion_lightning.evaluation.record import FORMAT, already_done, asked_for, overrides, provenance
     from diffusion_lightning.evaluation.report import log_report, save_report
 
@@ -34,27 +39,27 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         return done
     metrics = instantiate(cfg.metrics)
     cfg = changed(cfg, {"device": launch(cfg.device, cfg.devices)})
-    subject = load_inputs(cfg)
+    inputs = load_inputs(cfg)
     make_folder(out)
-    data = load_data(subject.module, subject.extractor)
-    # What the data do not allow is known before anything is drawn
-    floor = floors(metrics, data, subject.total)
+    reference = load_reference(inputs.data, inputs.extractor)
+    # An error in the figures of the data comes before anything is drawn
+    floor = measure_floors(metrics, reference, inputs.total)
     start = time.perf_counter()
-    images = collect_statistics(subject.parts, subject.total, subject.extractor)
+    images = collect_statistics(inputs.blocks, inputs.total, inputs.extractor)
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
     record = {
         "format": FORMAT,
         "overrides": overrides(),
-        "num_images": subject.total,
-        "nfe": subject.nfe,
-        "dtype": subject.dtype,
+        "num_images": inputs.total,
+        "nfe": inputs.nfe,
+        "dtype": inputs.dtype,
         "seconds": round(seconds, 3),
-        "samples": measure(metrics, images, data, trained=subject.trained, pictures=out),
+        "samples": measure(metrics, images, reference, trained=inputs.trained, pictures=out),
         **floor,
         "asked": asked,
-        "provenance": provenance(subject.extractor, data),
+        "provenance": provenance(inputs.extractor, reference),
     }
     save_report(record, images, out)
     log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)

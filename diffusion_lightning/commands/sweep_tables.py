@@ -21,9 +21,10 @@ from omegaconf import DictConfig
 
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
-from diffusion_lightning.figures import draw_lines, new_figure, write_csv, write_markdown
+from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import atomic_write
 from diffusion_lightning.loggers import last_values
+from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a metric of images is handed, and what it gives."""
+"""What a metric gets, and what it returns."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A set of images beside the data.
+    """A set of images, and the data that they are compared with.
 
     Args:
-        samples: the images.
-        pixels: the first of them, uint8 (M, C, H, W).
+        samples: statistics of the images.
+        pixels: the first of the images, uint8 (M, C, H, W).
         train_images, test_images: the data's splits.
         train, test: their statistics.
-        trained: the model that drew the images; None if they are anybody's, or real.
-        pictures: a folder for pictures; None for none.
+        trained: the model that drew the images; None for images from a file, and for real ones.
+        pictures: the folder in which a metric may save images; None for none.
     """
 
     samples: ImageStatistics
@@ -38,8 +38,8 @@ class Comparison:
 
 
 class Metric(ABC):
-    """Measures images by one idea; a plain config object."""
+    """A way to measure images; a plain config object."""
 
     @abstractmethod
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """Name → value; nothing where the images do not allow it."""
+        """Name → value; empty if it cannot be computed for these images."""

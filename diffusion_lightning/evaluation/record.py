@@ -16,7 +16,7 @@ from diffusion_lightning.config.options import decisive
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
-from diffusion_lightning.evaluation.measure import Data
+from diffusion_lightning.evaluation.measure import ReferenceData
 from diffusion_lightning.hashing import file_sha256
 
 RECORD = "evaluation.json"
@@ -109,7 +109,7 @@ def versions() -> dict[str, str]:
     return ours | {name: version(name) for name in packages}
 
 
-def provenance(extractor: nn.Module, data: Data) -> dict[str, Any]:
+def provenance(extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:
     """What the figures were computed from."""
     return {
         "extractor_sha256": extractor_sha256(extractor),

@@ -148,7 +148,7 @@ class Trained:
             UserError: if there is no such image, it cannot be read or is of another size, or it has no
                 label and the model needs one.
         """
-        from diffusion_lightning.data.image_folder import read_exact
+        from diffusion_lightning.data.image_files import read_exact
 
         if isinstance(which, str | int) or not which:
             raise UserError(

@@ -14,7 +14,6 @@ from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
-from diffusion_lightning.training.callbacks import TrackFID
 from diffusion_lightning.training.module import DiffusionModule
 
 
@@ -57,8 +56,9 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
                 callback = callback(**{part: parts[part](cfg) for part in asked})
         callbacks.append(callback)
     wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
-    missing = wanted & {"fid", "kid"}
-    if missing and not any(isinstance(callback, TrackFID) for callback in callbacks):
+    measured = {quality for callback in callbacks for quality in getattr(callback, "measures", ())}
+    missing = (wanted & {"fid", "kid"}) - measured
+    if missing:
         raise UserError(
             f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
         )

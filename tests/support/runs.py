@@ -14,14 +14,16 @@ from diffusion_lightning.commands import train
 from tests.support.configs import composed
 
 SMALL = [
-    *(
-        "network.width=8",
-        "trainer.max_epochs=3",
-        "trainer.limit_train_batches=6",
-        "trainer.limit_val_batches=2",
-    ),
-    *("sampler.steps=2", "callbacks.sample_grid.num_images=4", "trainer.log_every_n_steps=2"),
-    *("trainer.enable_progress_bar=false", "callbacks.progress_bar=null", "callbacks.last.every_n_steps=2"),
+    "network.width=8",
+    "trainer.max_epochs=3",
+    "trainer.limit_train_batches=6",
+    "trainer.limit_val_batches=2",
+    "trainer.log_every_n_steps=2",
+    "trainer.enable_progress_bar=false",
+    "sampler.steps=2",
+    "callbacks.sample_grid.num_images=4",
+    "callbacks.progress_bar=null",
+    "callbacks.last.every_n_steps=2",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Inception, on whose features the field's FID is defined."""
+"""Inception, whose features define the field's FID."""
 
 import pickle
 from pathlib import Path
@@ -7,24 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
-from diffusion_lightning.hashing import known_weights
+from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch, known_weights
 
 
 class Inception(nn.Module):
     """InceptionV3 of 2015-12-05 as torch-fidelity ported it, TensorFlow's resizing to 299x299 included.
 
     Features are the 2,048 of the last pooling, logits the 1,008 without bias, as in torch-fidelity's and
-    torchmetrics' FID, KID and Inception Score. Grey images are given to all three channels.
+    torchmetrics' FID, KID and Inception Score. Grey images are repeated in all three channels.
 
     Source: Heusel et al. 2017 (TTUR), section 4; Szegedy et al. 2016 (Rethinking the Inception Architecture).
 
     Args:
-        weights: a file; null fetches the published one into the cache.
-        sha256: of that file; null accepts any weights.
+        weights: a file; None downloads the published one into the cache.
+        sha256: of that file; None accepts any weights.
 
     Raises:
-        UserError: if the weights cannot be had, or are others than sha256 says.
+        UserError: if the weights are not available, or do not have this hash.
     """
 
     def __init__(self, weights: str | None = None, sha256: str | None = INCEPTION.sha256) -> None:
@@ -42,7 +41,7 @@ class Inception(nn.Module):
 
 
 def _refuse_code(file: Path) -> None:
-    """torch-fidelity unpickles whatever the file holds: see first that it holds tensors alone."""
+    """torch-fidelity unpickles any code in the file, so check first that it holds only tensors."""
     try:
         torch.load(file, map_location="meta", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 class Likelihood(Metric):
     """Bits per dimension of test images with their labels: DDPM's bound, and the probability-flow ODE's.
 
-    Guidance is no likelihood: a model that knows labels is measured at w = 1. Both are bounds on the bits
-    of 8-bit pixels: DDPM's by its discretised decoder, the ODE's by uniform dequantisation. The bound sees
-    the run's clamp, the ODE none, since its divergence would not.
+    A guided model has no likelihood, so a model with labels is measured at w = 1. Both are bounds on the bits
+    of 8-bit pixels: DDPM's by its discretised decoder, the ODE's by uniform dequantisation. DDPM's bound uses
+    the run's clamp; the ODE uses none, as its divergence ignores the clamp.
 
     Args:
-        num_images: the first of the test images, at most.
-        steps: times of DDPM's walk; null is all timesteps.
-        flow: the ODE's solver.
+        flow: the solver of the ODE.
+        num_images: number of test images, from the first.
+        steps: times of DDPM's walk; None is all timesteps.
     """
 
     def __init__(self, flow: FlowLikelihood, num_images: int = 100, steps: int | None = None) -> None:
@@ -39,7 +39,7 @@ class Likelihood(Metric):
         self.steps = None if steps is None else check_at_least("steps", steps)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """bits_bound, bits_flow, each with its standard error; nothing without a model."""
+        """bits_bound, bits_flow, each with its standard error; empty without a model."""
         trained, images = compared.trained, compared.test_images
         if trained is None:
             return {}
@@ -48,7 +48,7 @@ class Likelihood(Metric):
         times = Uniform()(schedule, self.steps or schedule.T)
         total = len(batches) * (len(times) + self.flow.evaluations)
         bar = tqdm(total=total, desc="likelihood", unit="evaluation")
-        # Bits are counted in the last digits
+        # Lower precision would change the bits per dimension
         with bar, trained.denoiser.in_float32():
             bits = [self._bits(trained, images, numbers, times, bar.update) for numbers in batches]
         values: dict[str, float] = {}
@@ -64,7 +64,7 @@ class Likelihood(Metric):
         times: Sequence[float],
         progress: Progress,
     ) -> Tensor:
-        """Bits of DDPM's bound and of the ODE for the images with these numbers (2, B)."""
+        """Bits per dimension by DDPM's bound and by the ODE, (2, B), of the images with these numbers."""
         pixels, labels = (part.to(trained.device) for part in images[numbers])
         guidance, noise = trained.sampling.guidance, trained.noise(numbers.tolist())
         y = labels if guidance.uses_labels else None

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height
 from diffusion_lightning.sampling.model import Trained
 from diffusion_lightning.sampling.tasks.base import Task, task_count
+from diffusion_lightning.tables import write_csv
 
 log = logging.getLogger(__name__)
 

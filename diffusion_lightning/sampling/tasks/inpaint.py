@@ -58,7 +58,7 @@ class Inpaint(Task):
 
     def _hole(self, trained: Trained) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""
-        from diffusion_lightning.data.image_folder import read_exact
+        from diffusion_lightning.data.image_files import read_exact
 
         size = trained.shape[-1]
         if self.mask is not None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.diffusion.schedules import Schedule
-from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height
 from diffusion_lightning.sampling.model import Trained
 from diffusion_lightning.sampling.tasks.base import Task, task_count
+from diffusion_lightning.tables import write_csv
 
 
 class ScheduleStudy(Task):

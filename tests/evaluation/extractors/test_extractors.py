@@ -11,7 +11,7 @@ from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors import Classifier
 from diffusion_lightning.evaluation.extractors.classifier import SHIPPED
-from diffusion_lightning.evaluation.extractors.extract import BATCH, extract, extractor_sha256
+from diffusion_lightning.evaluation.extractors.extract import extract, extractor_sha256
 from diffusion_lightning.hashing import file_sha256
 from tests.support.configs import composed, names
 from tests.support.images import Pixels, random_pixels
@@ -52,7 +52,7 @@ def test_every_extractor_has_a_hash_in_its_config(name):
 
 def test_features_do_not_depend_on_the_batch():
     torch.manual_seed(0)
-    extractor, pixels = Classifier(**SMALL).eval(), random_pixels(BATCH + 9, (1, 8, 8))
+    extractor, pixels = Classifier(**SMALL).eval(), random_pixels(64 + 9, (1, 8, 8))
     features, logits = extract(extractor, pixels)
     parts = [extract(extractor, part) for part in pixels.split(5)]
     assert torch.cat([f for f, _ in parts]).equal(features)
@@ -81,7 +81,7 @@ def test_wrong_weights_are_refused(tmp_path):
     cfg = shipped("digits")
     file = Path(shutil.copy(SHIPPED / "digits.safetensors", tmp_path / "w.safetensors"))
     instantiate(cfg, weights=str(file))
-    for bad, message in ((b"", "no safetensors"), (file.read_bytes()[:-9], "no safetensors")):
+    for bad, message in ((b"", "not a safetensors"), (file.read_bytes()[:-9], "not a safetensors")):
         (tmp_path / "bad.safetensors").write_bytes(bad)
         with pytest.raises(UserError, match=message):
             Classifier(1, 10, [16, 32, 64], str(tmp_path / "bad.safetensors"))

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.extractors.weights import CACHE, INCEPTION, Download, cache_folder, fetch
+from diffusion_lightning.evaluation.cache import CACHE, cache_folder
+from diffusion_lightning.evaluation.extractors.weights import INCEPTION, Download, fetch
 
 
 @pytest.fixture

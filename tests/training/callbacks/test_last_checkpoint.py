@@ -129,7 +129,7 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(uninterrupted, tm
         (["optimizer.lr=0.5"], "optimizer.lr"),
         (["seed=1"], "seed=0.*1"),
         (["schedule=cosine"], "schedule"),
-        (["dataset.batch_size=32"], "images a step"),
+        (["dataset.batch_size=32"], "images per step"),
     ],
 )
 def test_another_run_is_not_gone_on_with(options, message, tmp_path):
