@@ -1,5 +1,5 @@
 from .commands.gpu_per_job import OneGPUPerJob as OneGPUPerJob
-from .commands.sweep_tables import EvaluationStudy as EvaluationStudy
+from .commands.sweep_tables import EvaluationTable as EvaluationTable
 from .commands.sweep_tables import TrainingTable as TrainingTable
 from .data import CIFAR10 as CIFAR10
 from .data import MNIST as MNIST

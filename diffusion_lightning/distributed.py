@@ -50,17 +50,3 @@ def true_anywhere(condition: bool) -> bool:
 
 def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
-
-
-def launch(device: str, devices: int) -> str:
-    """Start one process per device, each of which runs the same command; returns this process's device.
-
-    Under torchrun and SLURM the processes exist already, and only connect.
-    """
-    if devices == 1:
-        return device
-    from lightning.fabric import Fabric
-
-    fabric = Fabric(accelerator=device, devices=devices, strategy="ddp")
-    fabric.launch()
-    return str(fabric.device)

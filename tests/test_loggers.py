@@ -14,7 +14,7 @@ from PIL import Image
 
 from diffusion_lightning.training.build import build_callbacks, build_module
 from tests.support.command import ROOT, succeed
-from tests.support.configs import CONF, composed
+from tests.support.configs import composed
 from tests.support.fitting import module
 from tests.support.wandb_files import history, parts, records
 
@@ -98,7 +98,7 @@ def test_a_resumed_run_stays_in_its_wandb_run(run):
     assert names == [checkpoint_config(run)["logger"]["wandb"]["id"]] * 2
 
 
-SWEEP = yaml.safe_load((CONF / "wandb_sweep.yaml").read_text())
+SWEEP = yaml.safe_load((ROOT / "docs" / "wandb_sweep.yaml").read_text())
 FIXED = [part for part in SWEEP["command"] if not part.startswith("${")]
 VALUES = [
     (name, value)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from diffusion_lightning.checkpoints.reader import load_data_set
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.config.build import build_data, build_extractor, frozen
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
@@ -67,8 +68,7 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
 
 def _data(cfg: DictConfig, trained: Trained | None) -> ImageData:
     if cfg.dataset:
-        cfg.dataset.data_dir = cfg.data_dir or "data/"
-        data = build_data(cfg)
+        data, _ = build_data(changed(cfg, {"dataset.data_dir": cfg.data_dir or "data/"}))
         data.prepare_data()
         return data  # type: ignore[return-value]
     if trained is None:

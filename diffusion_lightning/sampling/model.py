@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from diffusion_lightning.checkpoints.reader import config_of, load_denoiser, load_test_images, read_checkpoint
 from diffusion_lightning.config.build import build_sampling
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.config.types import check_arguments
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -183,11 +184,10 @@ def load_trained(cfg: DictConfig) -> Trained:
     """
     checkpoint = read_checkpoint(cfg.checkpoint)
     run = config_of(checkpoint)
-    merged = cfg.copy()
     # The checkpoint's guidance, where the command line says nothing else
     asked = {name: value for name, value in cfg.guidance.items() if value is not None}
     target = {"_target_": "diffusion_lightning.Guidance"}
-    merged.guidance = {**run.guidance, **asked, **target}
+    merged = changed(cfg, {"guidance": {**run.guidance, **asked, **target}})
     check_arguments(OmegaConf.to_container(merged.guidance), "guidance")
     sampling = build_sampling(merged)
     trust = tuple(cfg.trust)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
 from diffusion_lightning.config.build import build_denoiser, build_extractor, build_sampling
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
@@ -29,13 +30,12 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
     )
 
 
-def choose_speed(cfg: DictConfig) -> Speed:
-    """What makes training fast on its device; the precision goes back into the config, for the trainer."""
+def choose_speed(cfg: DictConfig) -> tuple[Speed, DictConfig]:
+    """What makes training fast on its device, and the config with its precision, for the trainer."""
     device = device_type(cfg.trainer.accelerator)
     # How long the run is, by which it may be compiled, is known when the data are there
     chosen = instantiate(cfg.speed).chosen(device, 0, training=True)
-    cfg.speed.precision = chosen.precision
-    return chosen
+    return chosen, changed(cfg, {"speed.precision": chosen.precision})
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:

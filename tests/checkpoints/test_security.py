@@ -15,7 +15,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from diffusion_lightning.checkpoints.reader import load_test_images
-from diffusion_lightning.commands.task import job_folder
+from diffusion_lightning.commands.resolvers import job_folder
 from diffusion_lightning.data import CIFAR10
 from diffusion_lightning.data.cifar10 import extract
 from diffusion_lightning.data.pickled import load_arrays

@@ -353,7 +353,7 @@ EVALUATION = cases(
 
 CASES = [*COMMAND_LINE, *TRAINING, *PLACES, *DATA, *CHECKPOINTS, *SAMPLING, *EVALUATION]
 
-FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=digits"
+FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=unet_tiny"
 
 ODD = [
     ("a data set of one image", f"{FOLDER} data_dir=images/one"),

@@ -12,7 +12,8 @@ from hydra.errors import InstantiationException
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
-from diffusion_lightning.commands.task import user_message
+from diffusion_lightning.commands.evaluate import evaluate
+from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.data import Digits
 from diffusion_lightning.diffusion.clamp import NoClamp
 from diffusion_lightning.diffusion.grids import Uniform
@@ -20,7 +21,6 @@ from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelih
 from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.sampling.model import load_trained
-from evaluate import evaluate
 from tests.support.command import run, succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels

@@ -14,10 +14,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from PIL import Image
 
-from diffusion_lightning.commands.task import user_message
+from diffusion_lightning.commands.messages import user_message
+from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
-from sample import sample
 from tests.support.configs import CONF, composed
 
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback
 from omegaconf import open_dict
 
-import train
+from diffusion_lightning.commands import train
 from tests.support.configs import composed
 
 SMALL = [

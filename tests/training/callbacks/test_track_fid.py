@@ -140,7 +140,7 @@ def test_labels_are_drawn_in_turn(extractor):
 def test_bad_options_are_one_clear_message(options, message, tmp_path):
     from hydra.core.hydra_config import HydraConfig
 
-    from diffusion_lightning.commands.task import user_message
+    from diffusion_lightning.commands.messages import user_message
 
     cfg = composed("train", "callbacks=fid", *options, f"paths.run_dir={tmp_path}")
     HydraConfig.instance().set_config(cfg)
