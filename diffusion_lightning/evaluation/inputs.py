@@ -18,7 +18,8 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import Part
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.sampling.generate import generate_sharded
-from diffusion_lightning.sampling.model import Trained, device_of, load_trained
+from diffusion_lightning.sampling.model import Walk, available_device
+from diffusion_lightning.sampling.request import SamplingRequest, load_request
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,24 @@ class EvaluationInputs:
         total: how many they are.
         module: the data set that they should be like.
         extractor: what makes their features, on its device.
-        trained: the model that draws them, if they are drawn.
+        request: the model that draws them, and how; None if they are not drawn.
     """
 
     parts: Iterator[Part]
     total: int
     module: ImageData
     extractor: nn.Module
-    trained: Trained | None
+    request: SamplingRequest | None
 
     @property
     def nfe(self) -> int | None:
         """Evaluations of the network in a walk; None if nothing was drawn."""
-        return max(self.trained.evaluations) if self.trained else None
+        return self.request.nfe if self.request else None
 
     @property
     def dtype(self) -> str | None:
         """What the network multiplied in; None if nothing was drawn."""
-        return self.trained.dtype if self.trained else None
+        return self.request.dtype if self.request else None
 
 
 def load_inputs(cfg: DictConfig) -> EvaluationInputs:
@@ -56,49 +57,51 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
     Raises:
         UserError: if something is not usable, or not said.
     """
-    trained = load_trained(cfg) if cfg.checkpoint else None
-    module, extractor = _module(cfg, trained), _extractor(cfg, trained).to(device_of(cfg.device))
+    request = load_request(cfg) if cfg.checkpoint else None
+    module, extractor = _module(cfg, request), _extractor(cfg, request).to(available_device(cfg.device))
     if cfg.samples:
         pixels, labels = read_npz(Path(cfg.samples), module)
         return EvaluationInputs(given(pixels, labels), len(pixels), module, extractor, None)
-    assert trained is not None
-    return EvaluationInputs(drawn(trained, cfg.num_images), cfg.num_images, module, extractor, trained)
+    assert request is not None
+    return EvaluationInputs(drawn(request, cfg.num_images), cfg.num_images, module, extractor, request)
 
 
-def _module(cfg: DictConfig, trained: Trained | None) -> ImageData:
+def _module(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
     if cfg.dataset:
         cfg.dataset.data_dir = cfg.data_dir or "data/"
         module = build_data(cfg)
         module.prepare_data()
         return module  # type: ignore[return-value]
-    if trained is None:
+    if request is None:
         raise UserError("which data set are the samples like? Add dataset=<name>, such as dataset=mnist.")
-    return load_data_set(trained.data, cfg.data_dir, tuple(cfg.trust))
+    return load_data_set(request.model.config["dataset"], cfg.data_dir, request.trust)
 
 
-def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
+def _extractor(cfg: DictConfig, request: SamplingRequest | None) -> nn.Module:
     if cfg.extractor:
         return build_extractor(cfg)
-    if trained is None or "extractor" not in trained.run:
+    if request is None or "extractor" not in request.model.config:
         raise UserError(
             "on which features? Add extractor=inception (the field's), or one that knows the data, such as "
             "extractor=mnist."
         )
-    return frozen(build_trusted("extractor", trained.run.extractor, nn.Module, tuple(cfg.trust)))
+    config = request.model.config["extractor"]
+    return frozen(build_trusted("extractor", config, nn.Module, request.trust))
 
 
-def drawn(trained: Trained, num_images: int) -> Iterator[Part]:
+def drawn(request: SamplingRequest, num_images: int) -> Iterator[Part]:
     """A model's images, batch by batch."""
+    model = request.model
     for images, labels, count, nfe in generate_sharded(
-        trained.sampling,
-        trained.denoiser,
-        trained.labels,
+        request.sampling,
+        model.denoiser,
+        request.cycle,
         num_images,
-        trained.shape,
-        trained.seed,
-        trained.batch_size,
+        model.shape,
+        request.seed,
+        request.batch_size,
     ):
-        trained.evaluations.append(nfe)
+        model.walks.append(Walk(nfe, model.dtype))
         yield to_uint8(images), labels, count
 
 

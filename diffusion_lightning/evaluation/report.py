@@ -24,7 +24,7 @@ def save_report(record: dict[str, Any], images: Images, out: Path) -> None:
     """Write evaluation.json and samples.png, and print the table."""
     first = images.pixels[:SHOWN]
     labels = images.statistics.labels[:SHOWN]
-    save_grid(first, grid_columns(len(first), len(labels.unique())), out / "samples.png")
+    save_grid(first, out / "samples.png", grid_columns(len(first), len(labels.unique())))
     unfinished = out / f"{RECORD}.unfinished"
     unfinished.write_text(json.dumps(record, indent=2) + "\n")
     unfinished.replace(out / RECORD)
