@@ -49,9 +49,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "nfe": subject.nfe,
         "dtype": subject.dtype,
         "seconds": round(seconds, 3),
-        "samples": measure(
-            metrics, images, data, likelihood=subject.request and subject.request.likelihood, pictures=out
-        ),
+        "samples": measure(metrics, images, data, likelihood=subject.likelihood, pictures=out),
         **floor,
         "asked": asked,
         "provenance": provenance(subject.extractor, data),

@@ -1,4 +1,4 @@
-"""Draw from a checkpoint alone: `python sample.py checkpoint=<run's folder> sampler.steps=50 task=interpolate`."""
+"""Draw from a checkpoint alone: `python sample.py checkpoint=<folder> sampler.steps=50 task=interpolate`."""
 
 import json
 import logging

@@ -1,6 +1,6 @@
 """Whose images are measured: a model's, or those in a file; and the data that they are measured against."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import Part
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.sampling.generate import generate_sharded
-from diffusion_lightning.sampling.model import Walk, available_device
+from diffusion_lightning.sampling.model import Bits, Walk, available_device
 from diffusion_lightning.sampling.request import SamplingRequest, load_request
 
 
@@ -39,6 +39,11 @@ class EvaluationInputs:
     module: ImageData
     extractor: nn.Module
     request: SamplingRequest | None
+
+    @property
+    def likelihood(self) -> Callable[..., Bits] | None:
+        """The bits per dimension of (pixels, labels) under the model; None if nothing was drawn."""
+        return self.request.likelihood if self.request else None
 
     @property
     def nfe(self) -> int | None:

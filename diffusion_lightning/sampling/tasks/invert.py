@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Invert(Task):
     """One row per image: the original, its latent, and what DDIM draws from that.
 
-    Logs each image's peak signal-to-noise ratio and the norm of its latent over √D (that of noise is about 1).
+    Logs each image's peak signal-to-noise ratio and the norm of its latent over √D, about 1 for noise.
 
     Args:
         images: the originals.
