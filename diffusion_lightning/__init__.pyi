@@ -71,9 +71,9 @@ from .images import to_uint8 as to_uint8
 from .loggers import MetricsCSV as MetricsCSV
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import UNet as UNet
-from .sampling.model import Bits as Bits
+from .sampling.likelihood import Bits as Bits
+from .sampling.load import load as load
 from .sampling.model import DiffusionModel as DiffusionModel
-from .sampling.model import load as load
 from .sampling.request import SamplingRequest as SamplingRequest
 from .sampling.tasks.base import Task as Task
 from .sampling.tasks.clamp_study import ClampStudy as ClampStudy

@@ -17,8 +17,10 @@ from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import Part
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
-from diffusion_lightning.sampling.model import Bits, Walk, available_device
+from diffusion_lightning.sampling.likelihood import Bits
+from diffusion_lightning.sampling.model import Walk
 from diffusion_lightning.sampling.request import SamplingRequest, load_request
 
 

@@ -4,36 +4,34 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
-from diffusion_lightning.checkpoints.trust import build_trusted
-from diffusion_lightning.diffusion.clamp import Clamp, NoClamp, Static
+from diffusion_lightning.diffusion.clamp import Clamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
-from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
-from diffusion_lightning.diffusion.likelihood.variational_bound import checked, variational_bound
+from diffusion_lightning.diffusion.likelihood.variational_bound import checked
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.samplers import DDIM, Sampler
 from diffusion_lightning.diffusion.samplers.base import Callback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.images import from_uint8
+from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.sampling.labels import Labels, check_labels
-from diffusion_lightning.speed import Speed, device_type
+from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
+from diffusion_lightning.speed import Speed
 
 NUM_IMAGES = 100
-"""Images drawn where nobody says how many."""
+"""Images drawn unless their number is given."""
 
 
 class Walk(NamedTuple):
@@ -41,18 +39,6 @@ class Walk(NamedTuple):
 
     nfe: int
     dtype: torch.dtype
-
-
-class Bits(NamedTuple):
-    """Upper bounds on -log₂ P(pixels)/D of each image, in bits per dimension, float64 on the CPU.
-
-    Args:
-        bound: DDPM's variational bound (N,).
-        flow: the probability-flow ODE's, by uniform dequantisation (N,).
-    """
-
-    bound: Tensor
-    flow: Tensor
 
 
 class DiffusionModel:
@@ -309,25 +295,14 @@ class DiffusionModel:
                 asked for.
         """
         self._check_shape(checked(pixels), "pixels")
-        check_counts(batch_size=batch_size, steps=1 if steps is None else steps)
+        check_at_least("seed", seed, 0, 2**64 - 1)
         guidance = Guidance(self.guidance.p_uncond, float(labels is not None))
         y = self.y(check_labels(labels, self.num_classes, guidance), len(pixels), guidance)
-        schedule, flow = self.denoiser.schedule, flow or FlowLikelihood()
-        times = Uniform()(schedule, steps or schedule.T)
-        batches = torch.arange(len(pixels)).split(batch_size)
+        clamp, flow = clamp or Static(), flow or FlowLikelihood()
         self.prepare()
-        bits = []
-        bar = self._bar(len(batches) * (len(times) + flow.evaluations), "likelihood", "evaluation", progress)
-        # Bits are counted in the last digits
-        with bar, self.denoiser.in_float32():
-            for k in batches:
-                part, noise = pixels[k].to(self.device), self.noise(seed, k.tolist())
-                labelled = None if y is None else y[k.to(self.device)]
-                model = SamplingModel(self.denoiser, guidance, clamp or Static(), labelled)
-                bound = variational_bound(model, part, noise, times, bar.update).total
-                unclamped = SamplingModel(self.denoiser, guidance, NoClamp(), labelled)
-                bits.append((bound, flow.bits_per_dim(unclamped, part, noise, bar.update)))
-        return Bits(*(torch.cat(parts) for parts in zip(*bits, strict=True)))
+        return bits_per_dim(
+            self.denoiser, pixels, y, guidance.p_uncond, clamp, flow, steps, seed, batch_size, progress
+        )
 
     # What the methods above are made of; the tasks of `sample.py` use it too.
 
@@ -492,57 +467,3 @@ class DiffusionModel:
         if images.ndim != 4 or tuple(images.shape[1:]) != self.shape or len(images) == 0:
             shape = ", ".join(map(str, self.shape))
             raise UserError(f"the {name} are {tuple(images.shape)}; this model's are (N, {shape}).")
-
-
-def load(
-    path: str | Path,
-    *,
-    device: str = "auto",
-    weights: str = "ema",
-    trust: Sequence[str] = (),
-    speed: Speed | None = None,
-) -> DiffusionModel:
-    """Load a trained model from a checkpoint file, or from a run's folder (its last checkpoint).
-
-    Nothing in the file is executed: it holds tensors and plain containers, from which only classes of this
-    package, and of those that you trust, are built.
-
-    Args:
-        path: a .ckpt file, or the folder of a run.
-        device: "cpu", "cuda", …; "auto" is a GPU if there is one.
-        weights: "ema" (averaged) or "raw".
-        trust: names of further packages whose classes the checkpoint may build.
-        speed: how the network computes; as suits the device unless given.
-
-    Raises:
-        UserError: if there is no such checkpoint or device, the file is damaged or not a checkpoint of this
-            project, or it asks for code that is not trusted.
-    """
-    checkpoint = read_checkpoint(path)
-    config = checkpoint["hyper_parameters"]
-    data, trained = config["dataset"], config["guidance"]
-    guidance = {**trained, "_target_": "diffusion_lightning.Guidance"}
-    return DiffusionModel(
-        load_denoiser(checkpoint, weights, trust).to(available_device(device)),
-        (data["image_channels"], data["image_size"], data["image_size"]),
-        build_trusted("guidance", guidance, Guidance),
-        data.get("class_names"),
-        speed,
-        config,
-    )
-
-
-def available_device(name: str) -> str:
-    """The device of that name; "auto" is a GPU if there is one.
-
-    Raises:
-        UserError: if it is not available.
-    """
-    if name != "auto":
-        try:
-            torch.zeros(1, device=name).item()
-        except (RuntimeError, AssertionError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"device={name} is not available here ({reason}); try device=auto.") from None
-        return name
-    return device_type(name)

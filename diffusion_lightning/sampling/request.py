@@ -18,7 +18,9 @@ from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.errors import naming
 from diffusion_lightning.images import from_uint8
 from diffusion_lightning.sampling.labels import check_labels
-from diffusion_lightning.sampling.model import Bits, DiffusionModel, load
+from diffusion_lightning.sampling.likelihood import Bits
+from diffusion_lightning.sampling.load import load
+from diffusion_lightning.sampling.model import DiffusionModel
 
 
 @dataclass(frozen=True)
