@@ -19,71 +19,17 @@ TARGETS = sorted(
         for found in re.findall(r"_target_: *([\w.]+)", path.read_text())
     }
 )
-COMPOSES = [
-    "load",
-    "DiffusionModel",
-    "save_grid",
-    "from_uint8",
-    "to_uint8",
-    "Denoiser",
-    "Prediction",
-    "Guidance",
-    "SamplingModel",
-    "Sampling",
-    "Speed",
-    "UserError",
-    "Schedule",
-    "BetaSchedule",
-    "Linear",
-    "Cosine",
-    "Parameterization",
-    "Eps",
-    "X0",
-    "V",
-    "Objective",
-    "SimpleMSE",
-    "MinSNR",
-    "Sampler",
-    "DDIM",
-    "DDPM",
-    "DEIS",
-    "DPMSolverPP",
-    "Heun",
-    "Langevin",
-    "PredictorCorrector",
-    "NoStep",
-    "Corrector",
-    "Resample",
-    "Grid",
-    "Uniform",
-    "Quadratic",
-    "LogSNR",
-    "Karras",
-    "Clamp",
-    "NoClamp",
-    "Static",
-    "Dynamic",
-    "KnownPixels",
-    "UNet",
-    "ImageNoise",
-    "invert",
-    "slerp",
-    "SlerpNoise",
-    "LabelMorph",
-    "variational_bound",
-    "FlowLikelihood",
-    "Bits",
-    "ImageData",
-    "MNIST",
-    "FashionMNIST",
-    "CIFAR10",
-    "Digits",
-    "ImageFolder",
-    "Task",
-    "SamplingRequest",
-    "Metric",
-    "Comparison",
-]
+COMPOSES = {
+    *("load", "DiffusionModel", "Bits", "save_grid", "from_uint8", "to_uint8", "UserError"),
+    *("Denoiser", "Prediction", "Guidance", "SamplingModel", "Sampling", "Speed", "UNet", "ImageNoise"),
+    *("Schedule", "BetaSchedule", "Linear", "Cosine", "Parameterization", "Eps", "X0", "V"),
+    *("Objective", "SimpleMSE", "MinSNR", "Clamp", "NoClamp", "Static", "Dynamic", "KnownPixels"),
+    *("Sampler", "DDIM", "DDPM", "DEIS", "DPMSolverPP", "Heun", "Langevin", "PredictorCorrector", "NoStep"),
+    *("Corrector", "Resample", "Grid", "Uniform", "Quadratic", "LogSNR", "Karras"),
+    *("invert", "slerp", "SlerpNoise", "LabelMorph", "variational_bound", "FlowLikelihood"),
+    *("ImageData", "MNIST", "FashionMNIST", "CIFAR10", "Digits", "ImageFolder"),
+    *("Task", "SamplingRequest", "Metric", "Comparison"),
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +49,7 @@ def test_a_public_name_is_what_it_says_and_is_documented(name):
 
 
 def test_everything_that_composes_is_public():
-    assert not set(COMPOSES) - set(NAMES)
+    assert set(NAMES) >= COMPOSES
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -72,7 +72,7 @@ def test_lists_dicts_positional_and_partial_arguments_are_built_too():
         built.more[0].T == 7 and built.more[1] == 3 and type(built.options["schedule"]).__name__ == "Cosine"
     )
     assert isinstance(built.options["later"], functools.partial)
-    assert built.options["later"]().steps == 4 and built.options["none"] is None
+    assert built.options["later"]().steps == 4
 
 
 def test_arguments_are_replaced_at_the_top():
@@ -97,14 +97,14 @@ EVIL = {"_target_": "os.system", "command": "touch executed"}
 )
 def test_foreign_code_is_never_called(node, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="which is not part of diffusion_lightning|not there"):
+    with pytest.raises(UserError, match=r"which is not part of diffusion_lightning|not there"):
         build_trusted("sampler", node, Sampler)
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_built_before_all_is_trusted(monkeypatch):
     monkeypatch.setattr(PredictorCorrector, "__init__", lambda self, **_: pytest.fail("it was built"))
-    with pytest.raises(UserError, match="os.system"):
+    with pytest.raises(UserError, match=r"'os\.system'"):
         build_trusted("sampler", target("PredictorCorrector", predictor=target("DDIM", grid=EVIL)), Sampler)
 
 

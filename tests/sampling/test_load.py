@@ -117,17 +117,14 @@ def test_what_is_no_checkpoint_is_refused_in_words_of_python(trained_digits, tmp
     good = torch.load(trained_digits / "checkpoints" / "last.ckpt", weights_only=True)
     torch.save({"state_dict": {}}, tmp_path / "foreign.ckpt")
     torch.save({"x": Evil()}, tmp_path / "evil.ckpt")
-    network = {"_target_": "os.system", "command": "touch executed"}
-    torch.save(
-        good | {"hyper_parameters": good["hyper_parameters"] | {"network": network}}, tmp_path / "os.ckpt"
-    )
+    config = good["hyper_parameters"] | {"network": {"_target_": "os.system", "command": "touch executed"}}
+    torch.save(good | {"hyper_parameters": config}, tmp_path / "os.ckpt")
     messages = {
         "x": "no checkpoint at x; give a .ckpt file or a run's folder",
         tmp_path: f"no checkpoint at {tmp_path}/checkpoints/last.ckpt; give a .ckpt file or a run's folder",
         tmp_path / "foreign.ckpt": "not a checkpoint of this project: it has no config",
         tmp_path / "evil.ckpt": "it holds pickled code",
-        tmp_path
-        / "os.ckpt": r"'os.system', which is not part of diffusion_lightning; .* add trust=\[\"os\"\]",
+        tmp_path / "os.ckpt": r"'os.system', which is not part of .* add trust=\[\"os\"\]",
     }
     for path, message in messages.items():
         with pytest.raises(UserError, match=message):

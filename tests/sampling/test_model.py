@@ -38,7 +38,7 @@ def gaussians(p_uncond=0.1, scale=1.0, speed=PLAIN, names=None):
 
 
 def flow(z, means, t_1):
-    """Where the exact probability flow carries latents of N(α mean, α² STD² + σ²) from t = 1 to the x0 at t_1."""
+    """The x0 predicted at t_1 where the exact probability flow carries latents z at t = 1."""
     schedule, means = dl.Cosine(), torch.tensor(means).view(-1, 1, 1, 1)
 
     def scale(t):
@@ -116,7 +116,7 @@ def test_a_strip_between_images_or_their_latents_ends_with_them():
 
 
 def test_likelihood_is_that_of_the_class_or_of_no_class():
-    """A Gaussian far wider than a level: -log₂ P(pixels)/D is that of the density, times the level's width."""
+    """Of a Gaussian far wider than a level, P(pixels) is the density times the level's width."""
     model, pixels = gaussians(), dl.to_uint8(flow(noise(5), MEANS[2:], 0.0).float())
     x = dl.from_uint8(pixels)
     options = {"clamp": dl.NoClamp(), "steps": 200, "flow": dl.FlowLikelihood(30), "progress": False}
