@@ -329,9 +329,9 @@ EVALUATION = cases(
     (
         "weights that are a text",
         "extractor=digits extractor.weights=file.txt extractor.sha256=null",
-        "no safetensors",
+        "not a safetensors",
     ),
-    ("other weights than named", "extractor=digits extractor.sha256=abc", "but extractor.sha256 is abc"),
+    ("other weights than named", "extractor=digits extractor.sha256=abc", "but sha256 is abc"),
     ("an evaluation that is damaged", "out=bad/evaluation", "evaluation.json is damaged"),
     ("another evaluation", "out=bad/other", "holds another evaluation"),
     ("a folder below a file", "out=file.txt/new num_images=2", "cannot be a folder"),
