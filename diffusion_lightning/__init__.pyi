@@ -66,6 +66,7 @@ from .evaluation.metrics.neighbours import Neighbours as Neighbours
 from .evaluation.metrics.precision_recall import PrecisionRecall as PrecisionRecall
 from .images import save_grid as save_grid
 from .loggers import MetricsCSV as MetricsCSV
+from .loggers import TensorBoard as TensorBoard
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import UNet as UNet
 from .sampling.tasks.base import Task as Task
