@@ -69,6 +69,7 @@ from .images import from_uint8 as from_uint8
 from .images import save_grid as save_grid
 from .images import to_uint8 as to_uint8
 from .loggers import MetricsCSV as MetricsCSV
+from .loggers import TensorBoard as TensorBoard
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import UNet as UNet
 from .sampling.likelihood import Bits as Bits

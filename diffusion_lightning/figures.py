@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.compat import needs
 from diffusion_lightning.images import to_uint8
 
 
@@ -16,10 +16,7 @@ def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:
     Raises:
         UserError: if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("studies need matplotlib: pip install 'diffusion-lightning[plots]'.") from None
+    Figure = needs("matplotlib.figure", extra="plots").Figure
     figure = Figure(figsize=(width, sum(heights)), dpi=130, layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=list(heights), squeeze=False)
     return figure, list(parts[:, 0])

@@ -5,26 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from diffusion_lightning.compat import appending_writer, needs
 from diffusion_lightning.files import atomic_write
-
-
-class _Writer(ExperimentWriter):
-    """Appends to an existing metrics.csv; Lightning's writer would delete it."""
-
-    def _check_log_dir_exists(self) -> None:
-        path = Path(self.metrics_file_path)
-        if path.is_file():
-            with path.open(newline="") as file:
-                self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
-
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        rewrite_csv(Path(self.metrics_file_path), fieldnames)
 
 
 def rewrite_csv(
@@ -83,7 +70,7 @@ class MetricsCSV(_CountsImages, CSVLogger):
     def experiment(self) -> Any:
         """The writer."""
         if self._experiment is None:
-            self._experiment = _Writer(log_dir=self.log_dir)
+            self._experiment = appending_writer(self.log_dir, rewrite_csv)
         return self._experiment
 
     @rank_zero_only
@@ -92,6 +79,18 @@ class MetricsCSV(_CountsImages, CSVLogger):
         path = Path(self.experiment.metrics_file_path)
         if path.is_file():
             rewrite_csv(path, keep=lambda row: int(row["step"]) < step)
+
+
+class TensorBoard(TensorBoardLogger):
+    """Lightning's logger for TensorBoard.
+
+    Raises:
+        UserError: if tensorboard is not installed.
+    """
+
+    def __init__(self, save_dir: str, **options: Any) -> None:
+        needs("tensorboard", extra="tensorboard")
+        super().__init__(save_dir, **options)
 
 
 class WandbDashboard(_CountsImages, WandbLogger):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from diffusion_lightning.compat import cpu_multiplies_bf16
 from diffusion_lightning.errors import UserError
 
 PRECISIONS = "32-true", "bf16-mixed", "16-mixed"
@@ -25,7 +26,7 @@ def multiplies_bf16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return cpu_multiplies_bf16()
     return False
 
 

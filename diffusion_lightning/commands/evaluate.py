@@ -71,6 +71,8 @@ def _check(cfg: DictConfig) -> None:
         raise UserError(
             "what shall be measured? Give checkpoint=<file.ckpt or run directory>, or samples=<file.npz>."
         )
+    if "network" in cfg:
+        raise UserError("the network is the checkpoint's; leave network= out.")
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
     check_at_least("num_images", cfg.num_images, 2, 10_000_000)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from diffusion_lightning.compat import mark_updated
 from diffusion_lightning.distributed import gather_in_order, world_size
 
 
@@ -37,4 +38,4 @@ class LossByTime(Metric):
     def set_sums(self, parts: Tensor) -> None:
         """Continue from the sums and counts of some processes, (w, 2, 4)."""
         self.sums, self.counts = parts.sum(0).to(self.sums)
-        self._update_count = 1
+        mark_updated(self)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from diffusion_lightning.checkpoints.format import stamp
+from diffusion_lightning.compat import allow_clipping
 from diffusion_lightning.data.base import data_of
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -193,9 +194,7 @@ class DiffusionModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, for any batch size and number of processes."""
         optimizer: Any = self.optimizer(self.denoiser.parameters())
-        # A fused optimizer announces that its step unscales fp16 gradients. Clipping needs them unscaled
-        # before, so Lightning refuses to clip, in bf16 too, where nothing is scaled.
-        optimizer._step_supports_amp_scaling = False
+        allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
             return min(1.0, (step + 1) * self.images_per_step / max(1, self.warmup_images))

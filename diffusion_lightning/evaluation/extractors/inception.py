@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from diffusion_lightning.compat import needs
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch, known_weights
 
@@ -28,11 +29,11 @@ class Inception(nn.Module):
 
     def __init__(self, weights: str | None = None, sha256: str | None = INCEPTION.sha256) -> None:
         super().__init__()
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
+        fidelity = needs("torch_fidelity.feature_extractor_inceptionv3", extra="evaluation")
         file = known_weights(Path(weights), sha256) if weights else fetch(INCEPTION)
         _refuse_code(file)
-        self.network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(file))
+        features = ["2048", "logits_unbiased"]
+        self.network = fidelity.FeatureExtractorInceptionV3("inception", features, str(file))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, 2048) and logits (B, 1008) of uint8 images (B, 1 or 3, H, W)."""

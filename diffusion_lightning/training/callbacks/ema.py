@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from diffusion_lightning.compat import lerp_all
 from diffusion_lightning.errors import UserError
 
 
@@ -47,7 +48,7 @@ class EMA(Callback):
             return
         self._step = trainer.global_step
         decay = min(self.decay, (1 + self._n) / (10 + self._n)) if self._n else 0.0
-        torch._foreach_lerp_(self.averages, list(pl_module.parameters()), 1 - decay)
+        lerp_all(self.averages, list(pl_module.parameters()), 1 - decay)
         self._n += 1
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from diffusion_lightning.compat import set_logged_step
 from diffusion_lightning.distributed import true_anywhere, world_size
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.loggers import MetricsCSV
@@ -145,5 +146,4 @@ def _count_from_the_checkpoint(trainer: Trainer) -> None:
     if trainer.fit_loop.restarting and batches.current.ready > batches.current.started:
         batches.current.reset_on_restart()
         batches.total.reset_on_restart()
-        # The step number of its logs; a restart counts one step too many
-        loop._batches_that_stepped = trainer.global_step - 1
+        set_logged_step(loop, trainer.global_step - 1)
