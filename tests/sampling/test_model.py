@@ -70,6 +70,7 @@ def test_inversion_is_the_flow_backwards_and_sampling_leads_back():
     images = flow(z, MEANS[:2] * 2, 1 / 400).float()
     latents = model.invert(images, [0, 1], **FINE)
     torch.testing.assert_close(latents, z, rtol=0, atol=0.05)
+    torch.testing.assert_close(model.invert(images, [0, 1], batch_size=3, **FINE), latents, rtol=0, atol=1e-5)
     again = model.sample([0, 1], latents=latents, **FINE)
     torch.testing.assert_close(again, images, rtol=0, atol=1e-4)
 
@@ -167,6 +168,8 @@ def test_the_bar_can_be_hidden(capsys):
     assert capsys.readouterr().err == ""
     gaussians().sample(0, sampler=dl.DDIM(2))
     assert "sampling" in capsys.readouterr().err
+    gaussians().invert(noise(1), 0, sampler=dl.DDIM(2))
+    assert "inversion" in capsys.readouterr().err
 
 
 def test_it_says_what_it_is():
