@@ -163,6 +163,25 @@ def test_each_walk_is_counted():
     assert model.dtype == low
 
 
+def test_the_network_is_compiled_once_and_only_when_it_pays():
+    prepared = []
+
+    class Recorded(dl.Speed):
+        def chosen(self, device, evaluations, training):
+            assert device == "cpu" and not training
+            return Recorded("32-true", compile="default" if evaluations >= 12 else False)
+
+        def prepare(self, network):
+            prepared.append(self.compile)
+
+    model, few = gaussians(speed=Recorded()), {"num_images": 4, "batch_size": 2, "progress": False}
+    for steps, expected in (5, [False]), (6, [False, "default"]), (7, [False, "default"]):
+        model.sample(sampler=dl.DDIM(steps), **few)  # two batches
+        assert prepared == expected
+    model.sample(sampler=dl.DDIM(2), **few)
+    assert prepared == [False, "default"]
+
+
 def test_the_bar_can_be_hidden(capsys):
     gaussians().sample(0, sampler=dl.DDIM(2), progress=False)
     assert capsys.readouterr().err == ""
