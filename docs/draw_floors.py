@@ -17,7 +17,7 @@ from pathlib import Path
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10, where pytest and import-linter bring its ancestor
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[no-redef]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "diffusion_lightning"
@@ -134,7 +134,8 @@ def draw(house: House) -> str:
     count = len(house.floors)
     right = BAR - LANE * (count - 2)
     arrows = {pair: n for pair, n in sorted(house.between_floors().items()) if pair[0] > pair[1]}
-    bands, body, top = {}, [], float(TITLE)
+    bands: dict[int, tuple[float, float]] = {}
+    body, top = [], float(TITLE)
     for number, floor in zip(range(count, 0, -1), house.floors, strict=True):
         boxes = _boxes(floor, MARGIN + NUMBER, right - PAD)
         entrances = sum(target == number for _, target in arrows)
