@@ -1,6 +1,8 @@
 """The one exception that is meant for the person at the keyboard, and the commonest checks."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -23,10 +25,10 @@ def first_load_error(error: RuntimeError) -> str:
     return str(error).splitlines()[-1 if "\n" not in str(error) else 1].strip()
 
 
-def check_counts(of: str, least: int = 1, **values: object) -> None:
-    """Refuse the first value that is not an integer of at least `least`; `of` is what they belong to."""
+def check_counts(least: int = 1, **values: object) -> None:
+    """Refuse the first value that is not an integer of at least `least`."""
     for name, value in values.items():
-        check_at_least(f"{of}.{name}", value, least)
+        check_at_least(name, value, least)
 
 
 def check_positive(name: str, value: float, usual: object) -> float:
@@ -43,8 +45,10 @@ def check_fraction(name: str, value: float) -> float:
     return value
 
 
-def no_name(group: str, part: object) -> None:
-    """Refuse the name of a group's option where its object belongs: `sampler.grid=` for `sampler/grid=`."""
-    if isinstance(part, str):
-        dotted = group.replace("/", ".")
-        raise UserError(f"{dotted}={part} names an option of a group; write {group}={part}.")
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Put the place in a config where a value stands before what its constructor says of it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error

@@ -47,8 +47,8 @@ def _of_instantiation(error: InstantiationException) -> str | None:
     cause, where = error.__cause__, str(error).rpartition("full_key: ")[2]
     if cause is None:
         return _one_line(error)
-    if isinstance(cause, TypeError | ValueError | ImportError) and not isinstance(cause, UserError):
-        return f"{where}: {_one_line(cause)}"
+    if isinstance(cause, TypeError | ValueError | ImportError):
+        return f"{where}: {user_message(cause) or _one_line(cause)}"
     return user_message(cause)
 
 

@@ -66,8 +66,8 @@ class ImageData(LightningDataModule, ABC):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        check_counts("dataset", batch_size=batch_size, image_channels=image_channels, image_size=image_size)
-        check_counts("dataset", least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
+        check_counts(batch_size=batch_size, image_channels=image_channels, image_size=image_size)
+        check_counts(least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         if data_dir is None:
             raise UserError("data_dir is null; give data_dir=<folder>.")
         self.data_dir = Path(data_dir)

@@ -49,7 +49,7 @@ class Dynamic(Clamp):
 
     def __init__(self, quantile: float = 0.995) -> None:
         if not 0 < quantile <= 1:
-            raise UserError(f"clamp.quantile is {quantile}; it must be in (0, 1] (usual: 0.995).")
+            raise UserError(f"quantile is {quantile}; it must be in (0, 1] (usual: 0.995).")
         self.quantile = quantile
 
     def __call__(self, x0: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class Grid(ABC):
         Raises:
             UserError: if steps < 1 or t_start is not in (0, 1].
         """
-        check_at_least("sampler.steps", steps)
+        check_at_least("steps", steps)
         if not 0 < t_start <= 1:
             raise UserError(f"t_start is {t_start}; it must be in (0, 1].")
         if schedule.lam(t_start) < self.lam_min:
@@ -100,7 +100,7 @@ class Karras(Grid):
     lam_min = LAM_MIN
 
     def __init__(self, rho: float = 7.0) -> None:
-        self.rho = check_positive("sampler.grid.rho", rho, 7)
+        self.rho = check_positive("rho", rho, 7)
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """t(λ) with e^(-λ/ρ) linear in u."""

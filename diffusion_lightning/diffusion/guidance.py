@@ -48,32 +48,32 @@ class Guidance:
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_uncond <= 1:
-            raise UserError(f"guidance.p_uncond is {self.p_uncond}; it must be between 0 and 1.")
+            raise UserError(f"p_uncond is {self.p_uncond}; it must be between 0 and 1.")
         if self.p_uncond == 1 and self.scale != 0:
             raise UserError(
-                f"guidance.scale={self.scale} needs class labels, but this model is unconditional: "
-                "only guidance.scale=0 is possible (train with guidance=cfg for any scale)."
+                f"scale={self.scale} needs class labels, but this model is unconditional: only scale=0 is "
+                "possible (a model trained with p_uncond between 0 and 1 takes any scale)."
             )
         if self.p_uncond == 0 and self.scale != 1:
             raise UserError(
-                f"guidance.scale={self.scale} needs the unconditional branch, which this conditional "
-                "model never trained: only guidance.scale=1 is possible (train with guidance=cfg "
-                "for any scale)."
+                f"scale={self.scale} needs the unconditional branch, which this conditional model never "
+                "trained: only scale=1 is possible (a model trained with p_uncond between 0 and 1 takes any "
+                "scale)."
             )
         if not abs(self.scale) < float("inf"):
-            raise UserError(f"guidance.scale is {self.scale}; it must be a finite number.")
+            raise UserError(f"scale is {self.scale}; it must be a finite number.")
         if not _is_interval(self.interval):
             raise UserError(
-                f"guidance.interval is {self.interval}; it must be two times, the earlier first, "
+                f"interval is {self.interval}; it must be two times, the earlier first, "
                 "such as [0.1,0.8]; [0,1] is everywhere."
             )
         if not self._everywhere and self.p_uncond == 1:
             raise UserError(
-                "guidance.interval needs class labels, which this unconditional model has not; "
-                "leave it at [0,1]."
+                "interval needs class labels, which this unconditional model does not have; leave it at "
+                "[0,1]."
             )
         if not 0 <= self.rescale <= 1:
-            raise UserError(f"guidance.rescale is {self.rescale}; it must be between 0 (off) and 1.")
+            raise UserError(f"rescale is {self.rescale}; it must be between 0 (off) and 1.")
 
     @property
     def _everywhere(self) -> bool:
@@ -96,7 +96,7 @@ class Guidance:
         if y is None or len(y) != len(x_t):
             count = 0 if y is None else len(y)
             raise UserError(
-                f"guidance.scale={scale} needs one label per image; {len(x_t)} images have {count} labels."
+                f"scale={scale} needs one label per image; {len(x_t)} images have {count} labels."
             )
         if scale == 1:
             return denoiser.x0(x_t, t, y)

@@ -29,8 +29,8 @@ def invert(model: SamplingModel, x0: Tensor, sampler: Sampler, refinements: int 
     """
     if not isinstance(sampler, DDIM) or sampler.eta > 0:
         raise UserError(
-            f"real images are inverted along DDIM's own steps, which {type(sampler).__name__} would not "
-            "follow back; use sampler=ddim sampler.eta=0."
+            "real images are inverted along the steps of DDIM with eta=0, which this "
+            f"{type(sampler).__name__} would not follow back."
         )
     schedule = model.schedule
     times = sampler.grid(schedule, sampler.steps or schedule.T)

@@ -49,7 +49,7 @@ class MinSNR(Objective):
     """
 
     def __init__(self, gamma: float = 5.0) -> None:
-        self.gamma = check_positive("objective.gamma", gamma, 5)
+        self.gamma = check_positive("gamma", gamma, 5)
 
     def weight(self, alpha: Tensor, sigma: Tensor, p: Parameterization) -> Tensor:
         """min(SNR, γ) · (∂x0/∂output)²."""

@@ -71,24 +71,24 @@ class UNet(nn.Module):
         downsample_padding: int = 1,
     ) -> None:
         super().__init__()
-        check_counts("network", image_channels=image_channels, width=width)
-        check_counts("network", num_res_blocks=num_res_blocks, num_heads=num_heads)
-        check_counts("network", least=0, num_classes=num_classes)
+        check_counts(image_channels=image_channels, width=width)
+        check_counts(num_res_blocks=num_res_blocks, num_heads=num_heads)
+        check_counts(least=0, num_classes=num_classes)
         for mult in channel_mults:
-            check_counts("network", channel_mults=mult)
-        check_fraction("network.dropout", dropout)
+            check_counts(channel_mults=mult)
+        check_fraction("dropout", dropout)
         if norm_groups is not None:
-            check_counts("network", norm_groups=norm_groups)
-        check_positive("network.norm_eps", norm_eps, 1e-5)
+            check_counts(norm_groups=norm_groups)
+        check_positive("norm_eps", norm_eps, 1e-5)
         if downsample_padding not in (0, 1):
             raise UserError(
-                f"network.downsample_padding is {downsample_padding}; it must be 1 (every edge) or 0 (the "
+                f"downsample_padding is {downsample_padding}; it must be 1 (every edge) or 0 (the "
                 "right and the bottom edge)."
             )
         if width % 2:
-            raise UserError(f"network.width is {width}; it must be even.")
+            raise UserError(f"width is {width}; it must be even.")
         if not channel_mults:
-            raise UserError("network.channel_mults is empty; give a factor for each level, such as [1,2].")
+            raise UserError("channel_mults is empty; give a factor for each level, such as [1,2].")
         self.gradient_checkpointing = False
         self.num_classes = num_classes
         self.image_shape = image_channels, image_size, image_size
@@ -185,11 +185,9 @@ def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int, norm_gr
             "another dataset.image_size or fewer network.channel_mults."
         )
     if any(width % num_heads for width in widths):
-        raise UserError(
-            f"network.num_heads={num_heads} must divide the channels of every level, {list(widths)}."
-        )
+        raise UserError(f"num_heads={num_heads} must divide the channels of every level, {list(widths)}.")
     if norm_groups is not None and any(width % norm_groups for width in widths):
         raise UserError(
-            f"network.norm_groups={norm_groups} must divide the channels of every level, {list(widths)}; "
+            f"norm_groups={norm_groups} must divide the channels of every level, {list(widths)}; "
             "null gives each layer as many as suit it."
         )

@@ -151,7 +151,7 @@ class Trained:
 
         if isinstance(which, str | int) or not which:
             raise UserError(
-                f"task.images is {which!r}; it must list files or numbers of test images, such as "
+                f"images is {which!r}; it must list files or numbers of test images, such as "
                 "task.images=[0,1]."
             )
         numbers = [i for i in which if isinstance(i, int)]

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
 from diffusion_lightning.config.build import build_denoiser, build_extractor, build_sampling
 from diffusion_lightning.config.instantiate import instantiate
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
 from diffusion_lightning.training.callbacks import TrackFID
 from diffusion_lightning.training.module import DiffusionModule
@@ -46,11 +46,14 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
     callbacks = []
-    for node in filter(None, cfg.callbacks.values()):
+    for name, node in cfg.callbacks.items():
+        if not node:
+            continue
         callback = instantiate(node)
         if isinstance(callback, partial):
             asked = signature(callback).parameters.keys() & parts
-            callback = callback(**{name: parts[name](cfg) for name in asked})
+            with naming(f"callbacks.{name}"):
+                callback = callback(**{part: parts[part](cfg) for part in asked})
         callbacks.append(callback)
     wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
     missing = wanted & {"fid", "kid"}

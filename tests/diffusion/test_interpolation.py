@@ -72,7 +72,7 @@ def test_sampling_returns_from_the_latent(schedule, grid):
 @pytest.mark.parametrize("sampler", [DDPM(10), DDIM(10, eta=0.5)])
 def test_inverts_along_ddim_alone(sampler):
     model = sampling_model(MixtureOracle(Linear()))
-    with pytest.raises(UserError, match="sampler=ddim"):
+    with pytest.raises(UserError, match="DDIM with eta=0"):
         invert(model, normal(2, 2, 1, 1), sampler)
 
 

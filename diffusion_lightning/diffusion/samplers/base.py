@@ -12,7 +12,7 @@ from diffusion_lightning.diffusion.grids import Grid, Uniform
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError, check_at_least, no_name
+from diffusion_lightning.errors import UserError, check_at_least
 
 Callback = Callable[[int, float, Prediction], None]
 """Called as callback(i, t, prediction) at each time of the grid, i = 0 … N - 1."""
@@ -37,8 +37,7 @@ class Sampler(ABC):
     """How often `step` itself evaluates the model."""
 
     def __init__(self, steps: int | None = None, grid: Grid | None = None) -> None:
-        self.steps = None if steps is None else check_at_least("sampler.steps", steps)
-        no_name("sampler/grid", grid)
+        self.steps = None if steps is None else check_at_least("steps", steps)
         self.grid = grid or Uniform()
 
     def evaluations(self, steps: int) -> int:

@@ -32,7 +32,7 @@ class DDIM(Sampler):
     def __init__(self, steps: int | None = 50, eta: float = 0.0, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if not 0 <= eta <= 1:
-            raise UserError(f"sampler.eta is {eta}; it must be between 0 (DDIM) and 1 (DDPM).")
+            raise UserError(f"eta is {eta}; it must be between 0 (DDIM) and 1 (DDPM).")
         self.eta = eta
 
     def step(

@@ -40,7 +40,7 @@ class DDPM(Sampler):
         super().__init__(steps, grid)
         if variance not in VARIANCES:
             allowed = " or ".join(VARIANCES)
-            raise UserError(f"sampler.variance is {variance!r}; it must be {allowed}.")
+            raise UserError(f"variance is {variance!r}; it must be {allowed}.")
         self.variance = variance
 
     def step(

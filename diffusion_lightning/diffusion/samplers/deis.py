@@ -31,7 +31,7 @@ class DEIS(Sampler):
     def __init__(self, steps: int | None = 20, order: int = 3, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if order not in (1, 2, 3):
-            raise UserError(f"sampler.order is {order!r}; it must be 1, 2 or 3.")
+            raise UserError(f"order is {order!r}; it must be 1, 2 or 3.")
         self.order = order
         self.memory_length = order - 1
 

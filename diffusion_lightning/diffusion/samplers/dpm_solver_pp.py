@@ -39,7 +39,7 @@ class DPMSolverPP(Sampler):
     ) -> None:
         super().__init__(steps, grid)
         if order not in (1, 2, 3):
-            raise UserError(f"sampler.order is {order!r}; it must be 1, 2 or 3.")
+            raise UserError(f"order is {order!r}; it must be 1, 2 or 3.")
         self.order = order
         self.sde = sde
         self.memory_length = order - 1

@@ -39,7 +39,7 @@ class Heun(Sampler):
     def __init__(self, steps: int | None = 18, churn: float = 0.0, grid: Grid | None = None) -> None:
         super().__init__(steps, grid)
         if not 0 <= churn <= MAX_CHURN:
-            raise UserError(f"sampler.churn is {churn}; it must be between 0 and {MAX_CHURN:.3f}.")
+            raise UserError(f"churn is {churn}; it must be between 0 and {MAX_CHURN:.3f}.")
         self.churn = churn
 
     def step(

@@ -26,7 +26,7 @@ class Langevin(Corrector):
     """
 
     def __init__(self, r: float = 0.16) -> None:
-        self.r = check_positive("sampler.corrector.r", r, 0.16)
+        self.r = check_positive("r", r, 0.16)
 
     def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
         """One step at time s; t plays no part."""

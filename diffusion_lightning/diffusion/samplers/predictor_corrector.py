@@ -10,7 +10,7 @@ from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.samplers.base import Sampler
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import check_at_least, no_name
+from diffusion_lightning.errors import check_at_least
 
 
 class Corrector(ABC):
@@ -62,11 +62,9 @@ class PredictorCorrector(Sampler):
         grid: Grid | None = None,
     ) -> None:
         super().__init__(steps, grid)
-        no_name("sampler/predictor", predictor)
-        no_name("sampler/corrector", corrector)
         self.predictor = predictor
         self.corrector = corrector
-        self.n_corrections = check_at_least("sampler.n_corrections", n_corrections, 0, 1000)
+        self.n_corrections = check_at_least("n_corrections", n_corrections, 0, 1000)
         self.memory_length = predictor.memory_length
         self.step_evaluations = predictor.step_evaluations + n_corrections
 

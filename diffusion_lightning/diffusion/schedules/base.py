@@ -48,7 +48,7 @@ class Schedule(ABC):
     """
 
     def __init__(self, T: int = 1000) -> None:
-        self.T = check_at_least("schedule.T", T, most=1_000_000)
+        self.T = check_at_least("T", T, most=1_000_000)
 
     @abstractmethod
     def log_alpha_bar(self, t: Time) -> Tensor:

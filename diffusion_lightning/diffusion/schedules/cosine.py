@@ -23,7 +23,7 @@ class Cosine(BetaSchedule):
 
     def __init__(self, T: int = 1000, s: float = 0.008) -> None:
         super().__init__(T)
-        self.s = check_positive("schedule.s", s, 0.008)
+        self.s = check_positive("s", s, 0.008)
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, from the ratio of neighbouring f."""

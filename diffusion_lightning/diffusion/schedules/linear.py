@@ -23,7 +23,7 @@ class Linear(BetaSchedule):
         super().__init__(T)
         if not 0 < beta_start <= beta_end < 1:
             raise UserError(
-                f"schedule.beta_start={beta_start} and schedule.beta_end={beta_end} must satisfy "
+                f"beta_start={beta_start} and beta_end={beta_end} must satisfy "
                 "0 < beta_start <= beta_end < 1 (the usual ends are 1e-4 and 0.02)."
             )
         self.beta_start, self.beta_end = beta_start, beta_end

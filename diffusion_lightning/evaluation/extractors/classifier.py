@@ -36,9 +36,9 @@ class Classifier(nn.Module):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts("extractor", image_channels=image_channels, num_classes=num_classes, widths=len(widths))
+        check_counts(image_channels=image_channels, num_classes=num_classes, widths=len(widths))
         for width in widths:
-            check_counts("extractor", widths=width)
+            check_counts(widths=width)
         self.image_channels = image_channels
         ins = [image_channels, *widths[:-1]]
         self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))

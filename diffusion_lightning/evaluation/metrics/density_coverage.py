@@ -16,8 +16,8 @@ class DensityCoverage(Metric):
     """
 
     def __init__(self, k: int = 5, num_images: int = 10_000) -> None:
-        self.k = check_at_least("metrics.density_coverage.k", k)
-        self.num_images = check_at_least("metrics.density_coverage.num_images", num_images, 2)
+        self.k = check_at_least("k", k)
+        self.num_images = check_at_least("num_images", num_images, 2)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """density, coverage."""

@@ -30,7 +30,7 @@ class InceptionScore(Metric):
     """
 
     def __init__(self, splits: int = 10) -> None:
-        self.splits = check_at_least("metrics.is.splits", splits)
+        self.splits = check_at_least("splits", splits)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """is, is_std; nothing if the extractor has no logits."""

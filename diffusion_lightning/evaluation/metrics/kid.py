@@ -55,8 +55,8 @@ class KID(Metric):
     """
 
     def __init__(self, subsets: int = 100, subset_size: int = 1000) -> None:
-        self.subsets = check_at_least("metrics.kid.subsets", subsets)
-        self.subset_size = check_at_least("metrics.kid.subset_size", subset_size, 2)
+        self.subsets = check_at_least("subsets", subsets)
+        self.subset_size = check_at_least("subset_size", subset_size, 2)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """kid, kid_std."""

@@ -35,8 +35,8 @@ class Likelihood(Metric):
 
     def __init__(self, flow: FlowLikelihood, num_images: int = 100, steps: int | None = None) -> None:
         self.flow = flow
-        self.num_images = check_at_least("metrics.bits.num_images", num_images)
-        self.steps = None if steps is None else check_at_least("metrics.bits.steps", steps)
+        self.num_images = check_at_least("num_images", num_images)
+        self.steps = None if steps is None else check_at_least("steps", steps)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """bits_bound, bits_flow, each with its standard error; nothing without a model."""

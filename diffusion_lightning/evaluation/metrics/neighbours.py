@@ -43,9 +43,9 @@ class Neighbours(Metric):
     """
 
     def __init__(self, num_images: int = 1000, rows: int = 10, columns: int = 5) -> None:
-        self.num_images = check_at_least("metrics.neighbours.num_images", num_images)
-        self.rows = check_at_least("metrics.neighbours.rows", rows)
-        self.columns = check_at_least("metrics.neighbours.columns", columns)
+        self.num_images = check_at_least("num_images", num_images)
+        self.rows = check_at_least("rows", rows)
+        self.columns = check_at_least("columns", columns)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """nearest (median distance), copies (share that is a training image, but for half a level)."""

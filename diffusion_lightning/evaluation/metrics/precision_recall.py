@@ -53,8 +53,8 @@ class PrecisionRecall(Metric):
     """
 
     def __init__(self, k: int = 3, num_images: int = 10_000) -> None:
-        self.k = check_at_least("metrics.precision_recall.k", k)
-        self.num_images = check_at_least("metrics.precision_recall.num_images", num_images, 2)
+        self.k = check_at_least("k", k)
+        self.num_images = check_at_least("num_images", num_images, 2)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
         """precision, recall."""

@@ -44,7 +44,7 @@ def save_images(pixels: Tensor, labels: Sequence[int] | None, columns: int, out:
 
 def task_count(name: str, value: object, least: int = 1) -> int:
     """The value, if it is a count that one batch may have; else a UserError that names it."""
-    return check_at_least(f"task.{name}", value, least, 10_000)
+    return check_at_least(name, value, least, 10_000)
 
 
 def positions(points: int) -> Tensor:

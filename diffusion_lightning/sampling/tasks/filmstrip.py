@@ -28,12 +28,12 @@ class Filmstrip(Task):
         self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0
     ) -> None:
         if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
-            raise UserError(f"task.film is {film!r}; it must be a file name in .webp or .gif, or null.")
+            raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
         self.rows = task_count("rows", rows)
         self.frames = task_count("frames", frames, 2)
         self.film = film
         if not 0 < seconds <= 600:
-            raise UserError(f"task.seconds is {seconds}; it must be above 0 and at most 600.")
+            raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
         self.seconds = seconds
 
     def __call__(self, trained: Trained, out: Path) -> Path:

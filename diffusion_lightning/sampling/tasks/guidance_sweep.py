@@ -19,7 +19,7 @@ class GuidanceSweep(Task):
 
     def __init__(self, scales: Sequence[float] = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0), columns: int = 10) -> None:
         if not scales:
-            raise UserError("task.scales is empty; give at least one, such as task.scales=[1,2,4].")
+            raise UserError("scales is empty; give at least one, such as [1,2,4].")
         self.scales = scales
         self.columns = task_count("columns", columns)
 

@@ -30,7 +30,7 @@ class ImageToImage(Task):
     ) -> None:
         bad = [t for t in t_starts if not 0 < t <= 1]
         if bad or not t_starts:
-            raise UserError(f"task.t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
+            raise UserError(f"t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
         self.images, self.t_starts = images, t_starts
 
     def __call__(self, trained: Trained, out: Path) -> Path:

@@ -39,7 +39,7 @@ class Inpaint(Task):
         top, left, bottom, right = hole if len(hole) == 4 else (1, 1, 0, 0)
         if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
             raise UserError(
-                f"task.hole is {list(hole)}; it must be [top,left,bottom,right] in fractions of the "
+                f"hole is {list(hole)}; it must be [top,left,bottom,right] in fractions of the "
                 "side, such as [0.25,0.25,0.75,0.75]."
             )
         self.images, self.hole, self.mask = images, hole, mask

@@ -32,7 +32,7 @@ class Interpolate(Task):
         refinements: int = 2,
     ) -> None:
         if images is not None and (len(images) < 2 or len(images) % 2):
-            raise UserError(f"task.images has {len(images)} images; pairs are needed: [A,B] or [A,B,C,D].")
+            raise UserError(f"images has {len(images)} images; pairs are needed: [A,B] or [A,B,C,D].")
         self.pairs = task_count("pairs", pairs)
         self.u = positions(points)
         self.images = images

@@ -31,7 +31,7 @@ class SamplerStudy(Task):
         num_images: int = 5,
     ) -> None:
         if not evaluations:
-            raise UserError("task.evaluations is empty; give at least one, such as task.evaluations=[10,50].")
+            raise UserError("evaluations is empty; give at least one, such as [10,50].")
         self.samplers = dict(samplers)
         self.evaluations = [task_count("evaluations", n, 2) for n in evaluations]
         self.num_images = task_count("num_images", num_images)

@@ -25,7 +25,7 @@ class EMA(Callback):
 
     def __init__(self, decay: float = 0.9999) -> None:
         if not 0 <= decay < 1:
-            raise UserError(f"callbacks.ema.decay is {decay}; it must be in [0, 1) (usual: 0.9999).")
+            raise UserError(f"decay is {decay}; it must be in [0, 1) (usual: 0.9999).")
         self.decay = decay
         self.averages: list[Tensor] = []
         self._n = 0

@@ -62,14 +62,12 @@ class TrackFID(Callback):
         kid_subsets: int = 100,
         kid_subset_size: int = 1000,
     ) -> None:
-        check_counts(
-            "callbacks.fid", every_n_epochs=every_n_epochs, batch_size=batch_size, kid_subsets=kid_subsets
-        )
+        check_counts(every_n_epochs=every_n_epochs, batch_size=batch_size, kid_subsets=kid_subsets)
         wanted = 2 if num_images is None else num_images
-        check_counts("callbacks.fid", least=2, num_images=wanted, kid_subset_size=kid_subset_size)
-        check_at_least("callbacks.fid.seed", seed, 0, 2**64 - 1)
+        check_counts(least=2, num_images=wanted, kid_subset_size=kid_subset_size)
+        check_at_least("seed", seed, 0, 2**64 - 1)
         if not max_seconds > 0:
-            raise UserError(f"callbacks.fid.max_seconds is {max_seconds}; it must be positive.")
+            raise UserError(f"max_seconds is {max_seconds}; it must be positive.")
         self.sampling = replace(sampling, sampler=sampler)
         self.extractor = extractor
         self.every_n_epochs = every_n_epochs

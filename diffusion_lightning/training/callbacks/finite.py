@@ -37,9 +37,9 @@ class FiniteGuard(Callback):
     """
 
     def __init__(self, folder: str, max_skipped: int = 0, every_n_steps: int | None = None) -> None:
-        check_at_least("callbacks.finite.max_skipped", max_skipped, 0)
+        check_at_least("max_skipped", max_skipped, 0)
         if every_n_steps is not None:
-            check_at_least("callbacks.finite.every_n_steps", every_n_steps)
+            check_at_least("every_n_steps", every_n_steps)
         self.path = Path(folder) / "non_finite.ckpt"
         self.max_skipped = max_skipped
         self.every_n_steps = every_n_steps

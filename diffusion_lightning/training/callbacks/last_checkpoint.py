@@ -49,11 +49,9 @@ class LastCheckpoint(Checkpoint):
         self, folder: str, every_n_steps: int | None = None, every_n_minutes: float | None = 10
     ) -> None:
         if every_n_steps is not None:
-            check_at_least("callbacks.last.every_n_steps", every_n_steps)
+            check_at_least("every_n_steps", every_n_steps)
         if every_n_minutes is not None and not every_n_minutes > 0:
-            raise UserError(
-                f"callbacks.last.every_n_minutes is {every_n_minutes}; it must be positive, or null."
-            )
+            raise UserError(f"every_n_minutes is {every_n_minutes}; it must be positive, or null.")
         self.path = Path(folder) / "last.ckpt"
         self.every_n_steps = every_n_steps
         self.every_n_seconds = float("inf") if every_n_minutes is None else 60 * every_n_minutes

@@ -54,8 +54,8 @@ class SampleGrid(Callback):
         counts |= {"every_n_epochs": every_n_epochs, "every_n_steps": every_n_steps}
         for name, value in counts.items():
             if value is not None:
-                check_at_least(f"callbacks.sample_grid.{name}", value)
-        check_at_least("callbacks.sample_grid.seed", seed, 0, 2**64 - 1)
+                check_at_least(name, value)
+        check_at_least("seed", seed, 0, 2**64 - 1)
         self.sampling = sampling
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs

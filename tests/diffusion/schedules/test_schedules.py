@@ -39,7 +39,7 @@ def test_sigma_does_not_cancel_at_small_t():
 
 @pytest.mark.parametrize("T", [0, -1, 1.5, True, "x"])
 def test_refuses_a_bad_T(T):
-    with pytest.raises(UserError, match=r"schedule\.T"):
+    with pytest.raises(UserError, match="T is"):
         Linear(T)
 
 
@@ -51,7 +51,7 @@ def test_refuses_bad_betas(ends):
 
 @pytest.mark.parametrize("s", [0, -0.008])
 def test_refuses_a_bad_offset(s):
-    with pytest.raises(UserError, match=r"schedule\.s"):
+    with pytest.raises(UserError, match="s is"):
         Cosine(s=s)
 
 
