@@ -121,7 +121,7 @@ def _imported_rooms(source: str) -> Iterator[str]:
 
 # ---- the picture ---------------------------------------------------------------------------------------
 
-WIDTH, MARGIN, TITLE = 1000, 24, 78
+WIDTH, MARGIN, TITLE = 1080, 24, 78
 NUMBER, LANE, GUTTER = 44, 19, 34  # widths of a floor's number, of a lane, and between bands and lanes
 ROW, GAP, PAD = 15, 12, 12  # heights of a line of text and between floors, and space inside a box
 LETTER = 5.9  # average width of a letter of 10.5 px
@@ -182,7 +182,7 @@ def _head(height: float) -> str:
 def _boxes(floor: tuple[Room, ...], left: float, right: float) -> list[tuple[Room, float, float]]:
     """(room, x, width) for each box of a floor; the more a room holds, the wider its box."""
     gap = 10
-    weights = [8 + sum(len(name) for name in room.files) ** 0.5 for room in floor]
+    weights = [10 + sum(len(name) for name in room.files) ** 0.5 for room in floor]
     space = right - left - gap * (len(floor) - 1)
     widths = [space * weight / sum(weights) for weight in weights]
     edges = [left + sum(widths[:i]) + gap * i for i in range(len(floor))]
@@ -200,8 +200,10 @@ def _fits_beside_name(room: Room, width: float) -> bool:
 def _rows(room: Room, width: float) -> list[tuple[str, str]]:
     """What a box says below its name: lines of text, each with its colour."""
     letters = int((width - 2 * PAD) / LETTER)
-    purpose = textwrap.wrap(room.purpose, letters, break_on_hyphens=False)
-    files = textwrap.wrap("  ".join(room.files), letters, break_on_hyphens=False)
+    purpose, files = (
+        textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False)
+        for text in (room.purpose, "  ".join(room.files))
+    )
     size = [] if _fits_beside_name(room, width) else [_size(room)]
     return [(line, TEXT) for line in purpose] + [(line, PALE) for line in files + size]
 

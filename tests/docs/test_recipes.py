@@ -9,10 +9,10 @@ import sys
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import diffusion_lightning as dl
+from diffusion_lightning.config.instantiate import instantiate
 from tests.support.command import ROOT, SMALL
 from tests.support.in_process import run_here, succeed_here
 from tests.support.oracles import MixtureOracle, normal, sampling_model
@@ -82,7 +82,7 @@ def test_the_schedule_is_its_closed_form(tmp_path, pasted):
 
 
 def test_the_data_set_has_stripes_of_the_direction_that_its_labels_say(pasted):
-    data = pasted("my_data").Stripes("data/", 64, 1, 8, 2)
+    data = pasted("my_data").Stripes("data/", batch_size=64, image_channels=1, image_size=8, num_classes=2)
     data.setup()
     assert (len(data.train_images), len(data.test_images)) == (2000, 500)
     images, labels = data.train_images[torch.arange(2000)]
