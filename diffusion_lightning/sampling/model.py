@@ -22,7 +22,7 @@ from diffusion_lightning.diffusion.samplers import DDIM, Sampler
 from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.errors import UserError, check_at_least, check_counts
 from diffusion_lightning.images import from_uint8
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
@@ -39,6 +39,19 @@ class Walk(NamedTuple):
 
     nfe: int
     dtype: torch.dtype
+
+
+class WatchedModel(SamplingModel):
+    """A sampling model that moves a progress bar at each evaluation."""
+
+    def __init__(self, denoiser: Denoiser, sampling: Sampling, y: Tensor | None, bar: Any) -> None:
+        super().__init__(denoiser, sampling.guidance, sampling.clamp, y)
+        self.bar = bar
+
+    def __call__(self, x_t: Tensor, t: float) -> Prediction:
+        """The prediction at x_t (B, C, H, W) and time t."""
+        self.bar.update()
+        return super().__call__(x_t, t)
 
 
 class DiffusionModel:
@@ -171,6 +184,7 @@ class DiffusionModel:
         guidance: float | Guidance | None = None,
         clamp: Clamp | None = None,
         refinements: int = 2,
+        batch_size: int = 50,
         progress: bool = True,
     ) -> Tensor:
         """Find the latents (N, C, H, W) from which `sample(labels, latents=…)` draws these images again.
@@ -184,14 +198,20 @@ class DiffusionModel:
             labels: class numbers to cycle through; None inverts without a class.
             sampler, guidance, clamp, progress: see the class; the sampler must be DDIM with eta=0.
             refinements: of each step; more approach the exact inverse.
+            batch_size: images per walk.
 
         Raises:
             UserError: if the images are of another shape, the sampler would not walk back, or a conditional
                 model is given no labels.
         """
+        check_counts(refinements=refinements, batch_size=batch_size)
         sampling, x0 = self.sampling(sampler, guidance, clamp), self._images(images)
         y = self.y(check_labels(labels, self.num_classes, sampling.guidance), len(x0), sampling.guidance)
-        return self._invert(sampling, x0, y, refinements, progress)
+        parts = [slice(i, i + batch_size) for i in range(0, len(x0), batch_size)]
+        latents = [
+            self._invert(sampling, x0[i], None if y is None else y[i], refinements, progress) for i in parts
+        ]
+        return torch.cat(latents)
 
     def interpolate(
         self,
@@ -230,6 +250,7 @@ class DiffusionModel:
         Raises:
             UserError: if a value is out of its range, or images are given that cannot be inverted.
         """
+        check_counts(refinements=refinements, pairs=pairs)
         sampling, given = self.sampling(sampler, guidance, clamp), images is not None or latents is not None
         if images is not None and latents is not None:
             raise UserError("images and latents are both given; one of them is enough.")
@@ -237,7 +258,7 @@ class DiffusionModel:
         x0 = None if images is None else self._images(images)
         z = None if latents is None else self._images(latents, "latents")
         ends = x0 if x0 is not None else z
-        count = 2 * check_at_least("pairs", pairs) if ends is None else len(ends)
+        count = 2 * pairs if ends is None else len(ends)
         if count % 2:
             raise UserError(f"{count} images are given; pairs are needed: A, B or A, B, C, D.")
         asked = check_labels(labels, self.num_classes, sampling.guidance)
@@ -400,18 +421,13 @@ class DiffusionModel:
             callback: passed to the sampler.
             progress: show a bar.
         """
-        sampler, steps = sampling.sampler, self._steps(sampling.sampler)
-        self.prepare(sampler.evaluations(steps))
-        model = SamplingModel(self.denoiser, sampling.guidance, sampling.clamp, y)
-        with self._bar(steps, "sampling", "step", progress) as bar:
-
-            def seen(i: int, t: float, prediction: Prediction) -> None:
-                bar.update()
-                if callback:
-                    callback(i, t, prediction)
-
+        sampler = sampling.sampler
+        total = sampler.evaluations(self._steps(sampler))
+        self.prepare(total)
+        with self._bar(total, "sampling", "evaluation", progress) as bar:
+            model = WatchedModel(self.denoiser, sampling, y, bar)
             x = noise() if x is None else x
-            images = sampler(model, x, t_start=t_start, noise=noise, callback=seen)
+            images = sampler(model, x, t_start=t_start, noise=noise, callback=callback)
         self.walks.append(Walk(model.nfe, self.dtype))
         return images
 
@@ -430,10 +446,11 @@ class DiffusionModel:
     def _invert(
         self, sampling: Sampling, x0: Tensor, y: Tensor | None, refinements: int, progress: bool
     ) -> Tensor:
-        check_at_least("refinements", refinements)
-        self.prepare()
-        model = SamplingModel(self.denoiser, sampling.guidance, sampling.clamp, y)
-        with self.denoiser.in_float32():
+        """The latents (B, C, H, W) of one batch."""
+        total = 1 + refinements * self._steps(sampling.sampler)
+        self.prepare(total)
+        with self.denoiser.in_float32(), self._bar(total, "inversion", "evaluation", progress) as bar:
+            model = WatchedModel(self.denoiser, sampling, y, bar)
             latents = invert(model, x0, sampling.sampler, refinements)
             self.walks.append(Walk(model.nfe, self.dtype))
         return latents
@@ -459,6 +476,7 @@ class DiffusionModel:
 
     def _images(self, images: Tensor, name: str = "images") -> Tensor:
         """The images as float32 on the device."""
+        images = torch.as_tensor(images)
         self._check_shape(images, name)
         x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
         return x.to(self.device)

@@ -38,7 +38,7 @@ def drawn_by_sample_py(run, folder, *options):
         (["guidance.scale=0", "num_images=6"], {"guidance": 0, "num_images": 6}),
         (["sampler=ddpm", "sampler.steps=8", "clamp=none"], {"sampler": dl.DDPM(8), "clamp": dl.NoClamp()}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_samples_are_those_of_sample_py_to_the_bit(options, arguments, trained_digits, tmp_path):
     images, labels = drawn_by_sample_py(trained_digits, tmp_path, *options)

@@ -70,6 +70,7 @@ def test_inversion_is_the_flow_backwards_and_sampling_leads_back():
     images = flow(z, MEANS[:2] * 2, 1 / 400).float()
     latents = model.invert(images, [0, 1], **FINE)
     torch.testing.assert_close(latents, z, rtol=0, atol=0.05)
+    torch.testing.assert_close(model.invert(images, [0, 1], batch_size=3, **FINE), latents, rtol=0, atol=1e-5)
     again = model.sample([0, 1], latents=latents, **FINE)
     torch.testing.assert_close(again, images, rtol=0, atol=1e-4)
 
@@ -162,11 +163,32 @@ def test_each_walk_is_counted():
     assert model.dtype == low
 
 
+def test_the_network_is_compiled_once_and_only_when_it_pays():
+    prepared = []
+
+    class Recorded(dl.Speed):
+        def chosen(self, device, evaluations, training):
+            assert device == "cpu" and not training
+            return Recorded("32-true", compile="default" if evaluations >= 12 else False)
+
+        def prepare(self, network):
+            prepared.append(self.compile)
+
+    model, few = gaussians(speed=Recorded()), {"num_images": 4, "batch_size": 2, "progress": False}
+    for steps, expected in (5, [False]), (6, [False, "default"]), (7, [False, "default"]):
+        model.sample(sampler=dl.DDIM(steps), **few)  # two batches
+        assert prepared == expected
+    model.sample(sampler=dl.DDIM(2), **few)
+    assert prepared == [False, "default"]
+
+
 def test_the_bar_can_be_hidden(capsys):
     gaussians().sample(0, sampler=dl.DDIM(2), progress=False)
     assert capsys.readouterr().err == ""
     gaussians().sample(0, sampler=dl.DDIM(2))
     assert "sampling" in capsys.readouterr().err
+    gaussians().invert(noise(1), 0, sampler=dl.DDIM(2))
+    assert "inversion" in capsys.readouterr().err
 
 
 def test_it_says_what_it_is():

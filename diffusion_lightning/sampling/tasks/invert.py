@@ -29,10 +29,9 @@ class Invert(Task):
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """There and back."""
         x0, labels = request.images(self.images)
-        latents = request.model.invert(x0, labels, refinements=self.refinements, **request.options)
-        back = request.model.sample(
-            labels, latents=latents, seed=request.seed, batch_size=len(x0), **request.options
-        )
+        options = {"batch_size": len(x0), **request.options}
+        latents = request.model.invert(x0, labels, refinements=self.refinements, **options)
+        back = request.model.sample(labels, latents=latents, seed=request.seed, **options)
         for name, image, z, again in zip(self.images, x0, latents, back, strict=True):
             norm = float(z.square().mean().sqrt())
             log.info("image %s: PSNR %.1f dB, latent norm/√D %.3f", name, psnr(again, image), norm)
