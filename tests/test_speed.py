@@ -191,13 +191,14 @@ def test_freed_memory_is_used_again():
 def test_only_the_network_computes_in_lower_precision():
     """Decoded images stay float32, near those of a float32 network, and exact where that is asked for."""
     denoiser = Denoiser(network().eval(), Linear(), Eps())
+    level = denoiser.schedule.level(0.5)
     x, y = torch.randn(8, 1, 8, 8), torch.arange(8)
     with torch.no_grad():
-        exact = denoiser.x0(x, 0.5, y)
+        exact = denoiser.x0(x, level, y)
         denoiser.dtype = torch.bfloat16
-        lower = denoiser.x0(x, 0.5, y)
+        lower = denoiser.x0(x, level, y)
         with denoiser.in_float32():
-            assert torch.equal(denoiser.x0(x, 0.5, y), exact)
+            assert torch.equal(denoiser.x0(x, level, y), exact)
     assert lower.dtype == torch.float32 and not torch.equal(lower, exact)
     assert (lower - exact).abs().max() < 0.1
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from PIL import Image
 
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
+from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
 from tests.support.configs import CONF, composed
