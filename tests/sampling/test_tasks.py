@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from PIL import Image
 
@@ -30,9 +29,7 @@ def run(trained_digits, tmp_path, monkeypatch):
 
     def run(*overrides, out="out"):
         options = [f"checkpoint='{trained_digits}'", f"out={out}", "overwrite=true", *overrides]
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose("sample", options)
-        folder = sample(cfg)
+        folder = sample(composed("sample", *options, with_hydra=False))
         record = json.loads((folder / "sampling.json").read_text())
         images = folder / "samples.npz"
         return (np.load(images)["arr_0"][..., 0] if images.exists() else None), record
@@ -207,7 +204,7 @@ EXTRA = {
     "predictor-corrector": 1,
     "Langevin": 3,
 }
-"""Evaluations per step, beyond one."""
+"""Evaluations of every step but the last, beyond one."""
 
 
 def test_sampler_study_stays_within_its_evaluations(run):
