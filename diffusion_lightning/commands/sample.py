@@ -18,7 +18,7 @@ log = logging.getLogger("sample")
 
 
 def sample(cfg: DictConfig) -> Path:
-    """Do the task as configured, record it in sampling.json and return the folder."""
+    """Run the task as configured, record it in sampling.json and return the folder."""
     from diffusion_lightning.config.instantiate import instantiate
     from diffusion_lightning.sampling.model import load_trained
 
@@ -36,17 +36,17 @@ def sample(cfg: DictConfig) -> Path:
     picture = run(trained, out)
     seconds = time.perf_counter() - start
     (out / "sampling.json").write_text(json.dumps(record(cfg, trained, seconds), indent=2) + "\n")
-    log.info("%s evaluations a walk, %.1f s: %s", evaluations(trained), seconds, picture)
+    log.info("%s evaluations per walk, %.1f s: %s", evaluations(trained), seconds, picture)
     return out
 
 
 def evaluations(trained: "Trained") -> str:
-    """The evaluations of the network in each walk, the like ones named once."""
+    """The numbers of network evaluations per walk, each number once."""
     return ", ".join(str(n) for n in dict.fromkeys(trained.evaluations)) or "no"
 
 
 def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any]:
-    """What was done, for sampling.json."""
+    """What sampling.json says of the task."""
     from dataclasses import asdict
 
     from diffusion_lightning.checkpoints.reader import find_checkpoint
