@@ -66,7 +66,7 @@ def losses(folder):
 
 
 def test_bfloat16_learns_as_float32_does(tmp_path):
-    """The same curve, to rounding; the demo's hour-long twin is in docs/speed.md."""
+    """The same curve, up to rounding; docs/speed.md has a longer run."""
     options = ["trainer.max_epochs=4", "trainer.log_every_n_steps=1", "optimizer.lr=3e-3", "warmup_images=0"]
     options += ["callbacks.sample_grid=null"]
     curves = []
@@ -80,18 +80,18 @@ def test_bfloat16_learns_as_float32_does(tmp_path):
 
 
 def test_compiled_in_place_once_for_all_batch_sizes(tmp_path, monkeypatch):
-    """Training and what needs no gradient are two graphs; last batches and grids of other sizes add none."""
+    """One graph with gradients, one without; last batches and grids of other sizes add none."""
     graphs = []
 
     def counting(graph, inputs):
         graphs.append(graph)
         return graph.forward
 
-    # Without the wait for a compiler: what is traced is what would be compiled
+    # Traced but not compiled, which takes long: each traced graph would be compiled
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counting))
     options = ["network.channel_mults=[1]", "network.attention_resolutions=[]", "trainer.max_epochs=2"]
     options += ["dataset.batch_size=100", "trainer.limit_val_batches=1.0", "speed.precision=32-true"]
-    # torch itself treats convolutions of fewer than 16 images otherwise on a CPU
+    # On a CPU torch treats convolutions of fewer than 16 images differently
     options += ["callbacks.sample_grid.num_images=20"]
     train_in(tmp_path / "compiled", *options, "speed.compile=true")
     assert len(graphs) == 2
@@ -131,7 +131,7 @@ def gradients_and_bytes(model):
 
 
 def test_gradient_checkpointing_keeps_less_and_changes_nothing():
-    """Dropped units included: the second forward draws what the first did."""
+    """With dropout: the second forward drops the same units as the first."""
     checkpointed = network()
     Speed(gradient_checkpointing=True).lay_out(checkpointed)
     (expected, kept), (found, kept_less) = gradients_and_bytes(network()), gradients_and_bytes(checkpointed)
@@ -154,7 +154,7 @@ def test_channels_last_changes_nothing():
 
 
 def test_a_run_resumes_in_another_memory_format(tmp_path):
-    """A fused step would take the state's numbers for those of other weights."""
+    """A fused step would mix up the states of different weights."""
     options = ["speed=plain", "callbacks.sample_grid=null"]
     train_in(tmp_path / "whole", *options)
     train_in(tmp_path / "changed", *options, "trainer.max_epochs=1")
@@ -204,7 +204,7 @@ def test_only_the_network_computes_in_lower_precision():
 
 @pytest.mark.slow
 def test_a_compiled_run_resumes_as_an_eager_one(tmp_path):
-    """With the real compiler: the same weights to rounding whoever trains the rest, and with dropout."""
+    """With the real compiler: the same weights up to rounding, and with dropout."""
     train_in(tmp_path / "dropout", "network.dropout=0.1", "speed.compile=true", "trainer.max_epochs=1")
     options = ["network.channel_mults=[1]", "speed.precision=32-true", "callbacks.sample_grid=null"]
     train_in(tmp_path / "eager", *options)

@@ -56,7 +56,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "nfe": inputs.nfe,
         "dtype": inputs.dtype,
         "seconds": round(seconds, 3),
-        "samples": measure(metrics, images, reference, trained=inputs.trained, pictures=out),
+        "samples": measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out),
         **floor,
         "asked": asked,
         "provenance": provenance(inputs.extractor, reference),

@@ -10,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.task import make_folder, run_command
 from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.files import atomic_write
 
 if TYPE_CHECKING:
-    from diffusion_lightning.sampling.model import Trained
+    from diffusion_lightning.sampling.request import SamplingRequest
 
 log = logging.getLogger("sample")
 
@@ -20,7 +21,7 @@ log = logging.getLogger("sample")
 def sample(cfg: DictConfig) -> Path:
     """Run the task as configured, record it in sampling.json and return the folder."""
     from diffusion_lightning.config.instantiate import instantiate
-    from diffusion_lightning.sampling.model import load_trained
+    from diffusion_lightning.sampling.request import load_request
 
     if not cfg.checkpoint:
         raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
@@ -30,22 +31,23 @@ def sample(cfg: DictConfig) -> Path:
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
-    trained = load_trained(cfg)
+    request = load_request(cfg)
     make_folder(out)
     start = time.perf_counter()
-    picture = run(trained, out)
+    figure = run(request, out)
     seconds = time.perf_counter() - start
-    (out / "sampling.json").write_text(json.dumps(record(cfg, trained, seconds), indent=2) + "\n")
-    log.info("%s evaluations per walk, %.1f s: %s", evaluations(trained), seconds, picture)
+    with atomic_write(out / "sampling.json") as file:
+        file.write(json.dumps(record(cfg, request, seconds), indent=2) + "\n")
+    log.info("%s evaluations per walk, %.1f s: %s", evaluations(request), seconds, figure)
     return out
 
 
-def evaluations(trained: "Trained") -> str:
+def evaluations(request: "SamplingRequest") -> str:
     """The numbers of network evaluations per walk, each number once."""
-    return ", ".join(str(n) for n in dict.fromkeys(trained.evaluations)) or "no"
+    return ", ".join(str(n) for n in dict.fromkeys(walk.nfe for walk in request.model.walks)) or "no"
 
 
-def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any]:
+def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[str, Any]:
     """What sampling.json says of the task."""
     from dataclasses import asdict
 
@@ -57,9 +59,9 @@ def record(cfg: DictConfig, trained: "Trained", seconds: float) -> dict[str, Any
         "checkpoint": str(find_checkpoint(cfg.checkpoint)),
         **{key: asked[key] for key in keys},
         "grid": asked["sampler"]["grid"],
-        "guidance": asdict(trained.sampling.guidance),
-        "dtype": trained.dtype,
-        "nfe": max(trained.evaluations, default=0),
+        "guidance": asdict(request.sampling.guidance),
+        "dtype": request.dtype,
+        "nfe": request.nfe,
         "seconds": round(seconds, 3),
     }
 

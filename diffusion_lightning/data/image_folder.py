@@ -85,8 +85,8 @@ class ImageFolder(ImageData):
         )
         if num_classes is not None and num_classes != len(names):
             raise UserError(
-                f"num_classes is {num_classes}, but {root} has {len(names)} classes; leave num_classes "
-                "out, or null."
+                f"num_classes is {num_classes}, but {root} has {len(names)} classes; leave it "
+                "out, or set it to null."
             )
         super().__init__(
             data_dir,

@@ -1,17 +1,15 @@
 """What a metric gets, and what it returns."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.evaluation.statistics import ImageStatistics
-
-if TYPE_CHECKING:
-    from diffusion_lightning.sampling.model import Trained
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,8 @@ class Comparison:
         pixels: the first of the images, uint8 (M, C, H, W).
         train_images, test_images: the data's splits.
         train, test: their statistics.
-        trained: the model that drew the images; None for images from a file, and for real ones.
+        likelihood: bits per dimension of (pixels, labels) under the model that drew the images, such as
+            `DiffusionModel.likelihood`; None if no model drew them.
         pictures: the folder in which a metric may save images; None for none.
     """
 
@@ -33,7 +32,7 @@ class Comparison:
     test_images: ImageSet
     train: ImageStatistics
     test: ImageStatistics
-    trained: "Trained | None" = None
+    likelihood: Callable[..., Any] | None = None
     pictures: Path | None = None
 
 

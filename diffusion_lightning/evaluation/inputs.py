@@ -1,6 +1,6 @@
 """The images that are measured, drawn by a model or read from a file, and the data they are compared with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import ImageBlock
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
-from diffusion_lightning.sampling.model import Trained, device_of, load_trained
+from diffusion_lightning.sampling.likelihood import Bits
+from diffusion_lightning.sampling.model import Walk
+from diffusion_lightning.sampling.request import SamplingRequest, load_request
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,29 @@ class EvaluationInputs:
         total: number of images.
         data: the data set that they should resemble.
         extractor: computes their features; on its device.
-        trained: the model that draws them; None for images from a file.
+        request: the model that draws them, and how; None for images from a file.
     """
 
     blocks: Iterator[ImageBlock]
     total: int
     data: ImageData
     extractor: nn.Module
-    trained: Trained | None
+    request: SamplingRequest | None
+
+    @property
+    def likelihood(self) -> Callable[..., Bits] | None:
+        """The bits per dimension of (pixels, labels) under the model; None for images from a file."""
+        return self.request.likelihood if self.request else None
 
     @property
     def nfe(self) -> int | None:
-        """Evaluations of the network per walk; None for images from a file."""
-        return max(self.trained.evaluations) if self.trained else None
+        """Evaluations of the network in the longest walk; None for images from a file."""
+        return self.request.nfe if self.request else None
 
     @property
     def dtype(self) -> str | None:
-        """The precision of the network; None for images from a file."""
-        return self.trained.dtype if self.trained else None
+        """The type in which the network multiplied; None for images from a file."""
+        return self.request.dtype if self.request else None
 
 
 def load_inputs(cfg: DictConfig) -> EvaluationInputs:
@@ -57,50 +65,52 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
     Raises:
         UserError: if an input is unusable or missing.
     """
-    trained = load_trained(cfg) if cfg.checkpoint else None
-    data, extractor = _data(cfg, trained), _extractor(cfg, trained).to(device_of(cfg.device))
+    request = load_request(cfg) if cfg.checkpoint else None
+    data, extractor = _data(cfg, request), _extractor(cfg, request).to(available_device(cfg.device))
     if cfg.samples:
         pixels, labels = read_npz(Path(cfg.samples), data)
         return EvaluationInputs(given_images(pixels, labels), len(pixels), data, extractor, None)
-    assert trained is not None
-    return EvaluationInputs(drawn_images(trained, cfg.num_images), cfg.num_images, data, extractor, trained)
+    assert request is not None
+    return EvaluationInputs(drawn_images(request, cfg.num_images), cfg.num_images, data, extractor, request)
 
 
-def _data(cfg: DictConfig, trained: Trained | None) -> ImageData:
+def _data(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
     if cfg.dataset:
         data, _ = build_data(changed(cfg, {"dataset.data_dir": cfg.data_dir or "data/"}))
         data.prepare_data()
         return data  # type: ignore[return-value]
-    if trained is None:
+    if request is None:
         raise UserError(
             "there is no data set to compare the samples with; add dataset=<name>, such as dataset=mnist."
         )
-    return load_data_set(trained.data, cfg.data_dir, tuple(cfg.trust))
+    return load_data_set(request.model.config["dataset"], cfg.data_dir, request.trust)
 
 
-def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
+def _extractor(cfg: DictConfig, request: SamplingRequest | None) -> nn.Module:
     if cfg.extractor:
         return build_extractor(cfg)
-    if trained is None or "extractor" not in trained.run:
+    if request is None or "extractor" not in request.model.config:
         raise UserError(
             "there is no feature extractor; add extractor=inception (the field's), or one that was trained "
             "on the data, such as extractor=mnist."
         )
-    return frozen(build_trusted("extractor", trained.run.extractor, nn.Module, tuple(cfg.trust)))
+    config = request.model.config["extractor"]
+    return frozen(build_trusted("extractor", config, nn.Module, request.trust))
 
 
-def drawn_images(trained: Trained, num_images: int) -> Iterator[ImageBlock]:
+def drawn_images(request: SamplingRequest, num_images: int) -> Iterator[ImageBlock]:
     """A model's images, batch by batch."""
+    model = request.model
     for images, labels, count, nfe in generate_sharded(
-        trained.sampling,
-        trained.denoiser,
-        trained.labels,
+        request.sampling,
+        model.denoiser,
+        request.cycle,
         num_images,
-        trained.shape,
-        trained.seed,
-        trained.batch_size,
+        model.shape,
+        request.seed,
+        request.batch_size,
     ):
-        trained.evaluations.append(nfe)
+        model.walks.append(Walk(nfe, model.dtype))
         yield ImageBlock(to_uint8(images), labels, count)
 
 

@@ -25,7 +25,7 @@ def save_report(record: dict[str, Any], images: MeasuredImages, out: Path) -> No
     """Write evaluation.json and samples.png, and print the table."""
     first = images.pixels[:GRID_IMAGES]
     labels = images.statistics.labels[:GRID_IMAGES]
-    save_grid(first, grid_columns(len(first), len(labels.unique())), out / "samples.png")
+    save_grid(first, out / "samples.png", grid_columns(len(first), len(labels.unique())))
     with atomic_write(out / RECORD) as file:
         file.write(json.dumps(record, indent=2) + "\n")
     Console().print(table(record))

@@ -76,18 +76,6 @@ class DiffusionModule(LightningModule):
         """Images trained on so far, those before the run was resumed included."""
         return self.global_step * self.images_per_step
 
-    def loss(self, batch: Batch, t: Tensor, eps: Tensor, y: Tensor) -> Tensor:
-        """Loss of each image (B,) at times t (B,) on the CPU, with noise eps (B, C, H, W)."""
-        x0, _ = batch
-        schedule, parameterization = self.denoiser.schedule, self.denoiser.parameterization
-        alpha, sigma = (
-            scale.view(-1, 1, 1, 1).to(x0, non_blocking=True)
-            for scale in (schedule.alpha(t), schedule.sigma(t))
-        )
-        output = self.denoiser(alpha * x0 + sigma * eps, t, y)
-        target = parameterization.target(x0, eps, alpha, sigma)
-        return self.objective(output, target, alpha, sigma, parameterization)
-
     def on_train_start(self) -> None:
         """Compile the network, if the run is long enough for it."""
         _lay_out_as_weights(self.trainer.optimizers)
@@ -110,7 +98,7 @@ class DiffusionModule(LightningModule):
         y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
         # Dropout differs between processes
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
-        loss = self.loss(batch, t, eps, y)
+        loss = self.objective(self.denoiser, x0, y, t, eps)
         self.latest_loss = t, loss.detach()
         self.train_loss.update(loss.detach(), t)
         self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
@@ -126,7 +114,7 @@ class DiffusionModule(LightningModule):
         t = _evenly_spread(images, self.denoiser.schedule.T)
         if self.guidance.p_uncond == 1:
             y = self.denoiser.null(y)
-        self.val_loss.update(self.loss(batch, t, eps, y), t)
+        self.val_loss.update(self.objective(self.denoiser, x0, y, t, eps), t)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's loss per quarter of t."""

@@ -85,7 +85,7 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
         return None
     checkpoint = read_checkpoint(last)
     finished = checkpoint.get("finished", False)
-    return EarlierRun(last, config_of(checkpoint), finished, added_options(checkpoint))
+    return EarlierRun(last, OmegaConf.create(config_of(checkpoint)), finished, added_options(checkpoint))
 
 
 def named_options() -> set[str]:

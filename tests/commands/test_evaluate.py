@@ -13,15 +13,18 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
+from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
 from diffusion_lightning.commands.evaluate import evaluate
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.data import Digits
-from diffusion_lightning.diffusion.clamp import NoClamp
+from diffusion_lightning.diffusion.clamp import NoClamp, Static
 from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import load_trained
 from tests.support.command import run, succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels
@@ -97,14 +100,15 @@ def test_likelihood_is_of_test_images_at_w_1(measure, trained_digits):
         "metrics.bits.steps=30",
     ]
     record = measure("num_images=2", "sampler.steps=2", "guidance.scale=3", "batch_size=2", *few)
-    cfg = composed("evaluate", f"checkpoint='{trained_digits}'", "guidance.scale=1")
-    trained = load_trained(cfg)
+    denoiser = load_denoiser(read_checkpoint(trained_digits))
     pixels, labels = (x[:5] for x in digits(train=False))
-    noise = trained.noise(range(5))
-    times = Uniform()(trained.denoiser.schedule, 30)
-    with trained.denoiser.in_float32():
-        bound = variational_bound(trained.model(labels), pixels, noise, times).total
-        flow = FlowLikelihood(4).bits_per_dim(trained.model(labels, clamp=NoClamp()), pixels, noise)
+    noise = ImageNoise(0, range(5), (1, 8, 8))
+    times = Uniform()(denoiser.schedule, 30)
+    clamped, unclamped = (
+        SamplingModel(denoiser, Guidance(0.1, 1.0), clamp, labels) for clamp in (Static(), NoClamp())
+    )
+    bound = variational_bound(clamped, pixels, noise, times).total
+    flow = FlowLikelihood(4).bits_per_dim(unclamped, pixels, noise)
     expected = {"bits_bound": bound.mean(), "bits_flow": flow.mean()}
     expected |= {
         "bits_bound_error": bound.std(correction=0) / 5**0.5,

@@ -4,7 +4,7 @@ from diffusion_lightning.errors import UserError
 from tests.support.data import batches_of, digits
 
 
-def test_flips_mirror_and_spare_validation():
+def test_flips_mirror_training_images_only():
     data = digits(flip=True)
     plain, flipped = batches_of(digits(), True), batches_of(data, True)
     mirrored = 0
@@ -17,7 +17,7 @@ def test_flips_mirror_and_spare_validation():
     assert all(a[0].equal(b[0]) for a, b in pairs)
 
 
-def test_bad_facts():
+def test_images_that_are_not_as_described_are_refused():
     with pytest.raises(UserError, match="image_size"):
         digits(image_size=16).setup()
     with pytest.raises(UserError, match="num_classes=10"):

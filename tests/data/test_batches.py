@@ -26,7 +26,7 @@ def test_training_drops_the_rest_and_validation_keeps_it():
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("num_images", [1, 2, 3, 17, 33, 34, 36])
-def test_no_process_gets_an_empty_batch_or_loses_an_image(num_images, shuffle):
+def test_no_process_gets_an_empty_batch_and_no_image_is_lost(num_images, shuffle):
     shards = [list(BatchSampler(num_images, 4, shuffle=shuffle, rank=r, world_size=4)) for r in range(4)]
     assert len({len(shard) for shard in shards}) == 1
     assert all(len(indices) for shard in shards for indices, _ in shard)

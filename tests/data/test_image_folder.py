@@ -42,7 +42,7 @@ def test_crop_keeps_the_centre_and_streaming_equals_memory(tmp_path):
         assert (a[..., 1:-1].amax((2, 3)) == a[..., 1:-1].amin((2, 3))).all()  # no black sides
 
 
-def test_only_a_set_on_disk_is_given_workers(tmp_path):
+def test_only_a_set_on_disk_uses_workers(tmp_path):
     for i in range(8):
         save_image(tmp_path / f"{i}.png", (i, 2 * i, 3 * i))
     memory, disk = (folder_data(tmp_path, num_workers=1, memory_limit=m) for m in (4e9, 0))
@@ -133,7 +133,7 @@ def test_bad_folders(tmp_path):
         folder_data(tmp_path)
 
 
-def test_files_are_known_by_name_size_and_time(tmp_path):
+def test_the_hash_is_of_names_sizes_and_times(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(b"12")
 

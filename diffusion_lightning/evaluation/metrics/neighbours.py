@@ -59,7 +59,7 @@ class Neighbours(Metric):
             shown = [
                 torch.cat([pixels[i : i + 1], compared.train_images[numbers[i]][0]]) for i in worst.tolist()
             ]
-            save_grid(torch.cat(shown), len(shown[0]), compared.pictures / "neighbours.png")
+            save_grid(torch.cat(shown), compared.pictures / "neighbours.png", len(shown[0]))
         return {
             "nearest": float(distances[:, 0].median()),
             "copies": float((distances[:, 0] < 0.5).double().mean()),

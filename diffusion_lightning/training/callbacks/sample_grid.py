@@ -12,7 +12,7 @@ from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.errors import check_at_least
-from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.images import grid_columns, image_grid, save_png, to_uint8
 from diffusion_lightning.loggers import log_image
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
@@ -101,7 +101,8 @@ class SampleGrid(Callback):
             return
         path = self.folder / f"step_{trainer.global_step:07d}.png"
         data = data_of(trainer)
-        grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
+        grid = image_grid(images, grid_columns(len(images), self._num_labels(data)))
+        save_png(grid, path)
         colours = self._watch(images, data.train_images)
         for logger in trainer.loggers:
             log_image(logger, "samples", grid, trainer.global_step)

@@ -24,7 +24,7 @@ def shipped(name):
 
 
 @pytest.mark.parametrize("name", [p.stem for p in sorted(SHIPPED.glob("*.safetensors"))])
-def test_shipped_weights_are_small_and_the_ones_written_down(name):
+def test_shipped_weights_are_small_and_have_the_hash_of_their_config(name):
     file = SHIPPED / f"{name}.safetensors"
     assert file.stat().st_size < 1e6
     assert shipped(name).sha256 == file_sha256(file)
@@ -37,7 +37,7 @@ def test_the_digits_classifier_knows_digits():
 
 
 def test_the_mnist_classifier_tells_features_apart():
-    """Blank and striped images, as no data set is at hand: the weights are loaded, and do not saturate."""
+    """Random images, as no data set is available: the weights are loaded, and do not saturate."""
     extractor = instantiate(shipped("mnist")).eval()
     features, logits = extract(extractor, random_pixels(20, (1, 28, 28)))
     assert features.shape == (20, 96) and logits.shape == (20, 10)

@@ -48,7 +48,7 @@ def test_features_are_torch_fidelitys_and_the_network_is_pytorch_fids(weights, i
     expected = peer(pixels)
     assert features.equal(expected[0]) and logits.equal(expected[1])
     assert features.shape == (2, 2048) and logits.shape == (2, 1008) and features.std() > 0.01
-    # pytorch-fid takes images in [-1, 1], and resizes them in its own way: see the network alone
+    # pytorch-fid takes images in [-1, 1] and resizes them in its own way, so only the network is compared
     state = torch.load(weights, weights_only=True)
     monkeypatch.setattr(pytorch_fid, "load_state_dict_from_url", lambda *_, **__: state)
     with warnings.catch_warnings():
@@ -66,7 +66,7 @@ def test_grey_images_are_given_to_every_channel(inception):
         assert inception(grey)[0].equal(inception(grey.repeat(1, 3, 1, 1))[0])
 
 
-def test_only_the_published_weights_pass_unless_told_so(weights):
+def test_only_the_published_weights_pass_unless_the_hash_is_given(weights):
     with pytest.raises(UserError, match="sha256=null"):
         Inception(str(weights))
     Inception(str(weights), sha256=file_sha256(weights))
@@ -84,7 +84,7 @@ def test_weights_cannot_run_code(tmp_path):
 
 
 class Images(torch.utils.data.Dataset):
-    """As torch-fidelity takes them."""
+    """Images in the form that torch-fidelity takes."""
 
     def __init__(self, pixels):
         self.pixels = pixels

@@ -4,7 +4,7 @@ from diffusion_lightning.evaluation.metrics.colours import Colours
 from tests.support.images import comparison, random_pixels, statistics_of
 
 
-def test_colours_beside_the_datas():
+def test_colours_are_compared_with_the_datas():
     dark, bright = random_pixels(30, (3, 4, 4), high=100), random_pixels(30, (3, 4, 4), low=100)
     values = Colours()(comparison(*(statistics_of(x.flatten(1).float(), pixels=x) for x in (bright, dark))))
     channel = bright[:, 1].double()

@@ -36,14 +36,14 @@ def callback(extractor, **options):
 
 
 class Keep(Callback):
-    """Keeps the weights of training, which at the end give way to the average."""
+    """Keeps the raw weights, which the average replaces at the end of training."""
 
     def on_train_epoch_end(self, trainer, pl_module):
         self.raw = copy.deepcopy(pl_module.denoiser).eval()
 
 
 def fid_of(denoiser, extractor, reference):
-    """Of 40 images of three steps of DDIM, computed without the callback."""
+    """FID of 40 images of DDIM with three steps, computed without the callback."""
     sampling = Sampling(DDIM(3), SAMPLING.guidance, SAMPLING.clamp)
     batches = generate_sharded(sampling, denoiser, None, 40, (1, 8, 8), 0, 16)
     blocks = (ImageBlock(to_uint8(x), y, n) for x, y, n, _ in batches)
@@ -55,7 +55,7 @@ def test_is_that_of_the_averaged_weights_and_the_fast_sampler(extractor):
     fid, ema, keep = callback(extractor), EMA(decay=0.9), Keep()
     model = module()
     logged = fit(model, [ema, fid, keep]).callback_metrics
-    averaged = model.denoiser.eval()  # where training leaves the average
+    averaged = model.denoiser.eval()
     assert float(logged["fid"]) == pytest.approx(fid_of(averaged, extractor, fid.reference), rel=1e-5)
     assert float(logged["fid"]) != pytest.approx(fid_of(keep.raw, extractor, fid.reference), rel=1e-3)
     assert float(logged["fid_floor"]) == pytest.approx(0.7137, abs=1e-3)  # as evaluate.py has it
@@ -73,7 +73,7 @@ class Measured(Callback):
             self.epochs.append(trainer.current_epoch)
 
 
-def test_measures_now_and_then_and_at_the_end_and_can_be_monitored(extractor, tmp_path):
+def test_measures_every_n_epochs_and_at_the_end_and_can_be_monitored(extractor, tmp_path):
     measured = Measured()
     best = ModelCheckpoint(tmp_path, monitor="fid", mode="min", save_top_k=1, filename="{epoch}")
     stopping = EarlyStopping("fid", mode="min", patience=9)
