@@ -14,6 +14,7 @@ from diffusion_lightning.diffusion.clamp import Clamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
+from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.likelihood.variational_bound import checked
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
@@ -48,10 +49,10 @@ class WatchedModel(SamplingModel):
         super().__init__(denoiser, sampling.guidance, sampling.clamp, y)
         self.bar = bar
 
-    def __call__(self, x_t: Tensor, t: float) -> Prediction:
-        """The prediction at x_t (B, C, H, W) and time t."""
+    def __call__(self, x_t: Tensor, level: Level | float) -> Prediction:
+        """The prediction at x_t (B, C, H, W) and a noise level or time."""
         self.bar.update()
-        return super().__call__(x_t, t)
+        return super().__call__(x_t, level)
 
 
 class DiffusionModel:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import open_dict
 from omegaconf.errors import ReadonlyConfigError
 from PIL import Image
 
@@ -171,7 +171,7 @@ def test_a_task_that_arrives_in_a_worker_registers_its_resolvers(tmp_path):
     worker = """
 import pickle, sys
 task = pickle.load(open(sys.argv[1], "rb"))
-from omegaconf import OmegaConf
+from omegaconf import open_dict
 cfg = OmegaConf.create({"left_out": "${unnamed_options:sample}", "hydra": {"sweeper": {}}})
 print(task.function.__name__, *cfg.left_out)
 """
@@ -179,23 +179,17 @@ print(task.function.__name__, *cfg.left_out)
     assert done.stdout.split() == ["sample", "checkpoint", "device", "batch_size", "overwrite"], done.stderr
 
 
-def test_a_command_gets_a_config_that_nobody_writes(tmp_path, monkeypatch):
-    """Each command trains, draws or measures with a config that refuses it, and hands that one on."""
-    seen = []
+def test_a_command_gets_a_config_that_nobody_can_write():
+    def write(cfg):
+        cfg.seed = 3
 
-    def look(cfg):
-        seen.append(cfg)
-        return sample(cfg)
-
-    succeed_here("train.py", *SMALL, "hydra.run.dir=run", cwd=tmp_path)
-    monkeypatch.chdir(tmp_path)
-    cfg = composed("sample", "checkpoint=run", "num_images=2", "sampler.steps=2", "out=drawn")
+    cfg = composed("sample", "out=drawn")
     HydraConfig.instance().set_config(cfg)
-    before = OmegaConf.to_container(cfg)
-    Task(look)(cfg)
-    assert OmegaConf.to_container(cfg) == before
+    with open_dict(cfg):
+        del cfg["hydra"]
     with pytest.raises(ReadonlyConfigError):
-        seen[0].seed = 3
+        Task(write)(cfg)
+    assert cfg.seed == 0
 
 
 HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotlib", "diffusers", "numpy"
