@@ -171,7 +171,7 @@ def test_a_task_that_arrives_in_a_worker_registers_its_resolvers(tmp_path):
     worker = """
 import pickle, sys
 task = pickle.load(open(sys.argv[1], "rb"))
-from omegaconf import open_dict
+from omegaconf import OmegaConf
 cfg = OmegaConf.create({"left_out": "${unnamed_options:sample}", "hydra": {"sweeper": {}}})
 print(task.function.__name__, *cfg.left_out)
 """
