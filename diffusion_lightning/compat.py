@@ -8,12 +8,13 @@ import csv
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from diffusion_lightning.errors import UserError
+
+# The libraries are imported where they are used: what needs one of them need not wait for the others
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def needs(module: str, extra: str) -> Any:
@@ -89,12 +90,16 @@ def mark_updated(metric: Any) -> None:
 
 def cpu_multiplies_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16 (AVX512-BF16 or AMX); torch has no public way to ask."""
+    import torch
+
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def lerp_all(tensors: Sequence[Tensor], ends: Sequence[Tensor], weight: float) -> None:
+def lerp_all(tensors: "Sequence[Tensor]", ends: "Sequence[Tensor]", weight: float) -> None:
     """Move each tensor towards its end by this part of the way, in place and in few kernels.
 
     torch.optim does the same with these private functions; a loop over `lerp_` takes a kernel per tensor.
     """
+    import torch
+
     torch._foreach_lerp_(list(tensors), list(ends), weight)

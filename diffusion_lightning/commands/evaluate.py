@@ -16,7 +16,7 @@ log = logging.getLogger("evaluate")
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Measure as configured and return the record that evaluation.json holds; {} but in process 0."""
+    """Measure as configured and return the record in evaluation.json; {} in all processes but process 0."""
     from diffusion_lightning.commands.processes import launch
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.config.instantiate import instantiate
@@ -80,7 +80,7 @@ def _check(cfg: DictConfig) -> None:
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     if check_at_least("devices", cfg.devices) > 1 and sweeping:
-        raise UserError("a sweep measures on one device: leave devices=1, or measure one by one.")
+        raise UserError("a sweep measures on one device: leave devices=1, or run the evaluations one by one.")
 
 
 def main() -> None:

@@ -43,12 +43,12 @@ def sample(cfg: DictConfig) -> Path:
 
 
 def evaluations(request: "SamplingRequest") -> str:
-    """The evaluations of the network in each walk, equal ones named once."""
+    """The numbers of network evaluations per walk, each number once."""
     return ", ".join(str(n) for n in dict.fromkeys(walk.nfe for walk in request.model.walks)) or "no"
 
 
 def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[str, Any]:
-    """What was done, for sampling.json."""
+    """What sampling.json says of the task."""
     from dataclasses import asdict
 
     from diffusion_lightning.checkpoints.reader import find_checkpoint

@@ -71,17 +71,17 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
 def _quieten_lightning() -> None:
     # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
     logging.getLogger("lightning").handlers.clear()
-    # Metrics are summed over all processes before they are logged
+    # Our metrics are summed over all processes before they are logged
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
 
 
 def _fit(
     trainer: "Trainer", module: "LightningModule", data: "LightningDataModule", last: Path | None
 ) -> None:
-    """Train, with other processes if the trainer starts some, and end them with this one."""
+    """Train; processes that the trainer starts end with this one."""
     launcher = trainer.strategy.launcher
     if launcher is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
-        # Lightning would start the whole sweep once more in every process
+        # Lightning would start the whole sweep again in every process
         raise UserError(
             "a sweep trains each job in one process: leave trainer.devices=1, or let SLURM start the "
             "processes (hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=4)."
@@ -89,7 +89,7 @@ def _fit(
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
     except BaseException:
-        # The others would wait for this one for ever
+        # The other processes would wait for this one forever
         if launcher is not None:
             launcher.kill(signal.SIGKILL)
         raise

@@ -1,4 +1,4 @@
-"""Trains a small classifier as a feature extractor.
+"""Train a small classifier as a feature extractor.
 
 `python -m diffusion_lightning.commands.train_extractor dataset=mnist data_dir=data/`
 """
@@ -25,13 +25,13 @@ log = logging.getLogger("train_extractor")
 
 
 class ClassifierTraining(LightningModule):
-    """Cross entropy on randomly shifted images, Adam, one cycle of the learning rate.
+    """Cross entropy on randomly shifted images, AdamW, one cycle of the learning rate.
 
     Args:
         classifier: uint8 (B, C, H, W) → features (B, D), logits (B, K).
         num_classes: K.
-        shift: the largest shift, in parts of the side.
-        learning_rate: the highest.
+        shift: the largest shift, as a fraction of the side.
+        learning_rate: the highest of the cycle.
     """
 
     def __init__(self, classifier: nn.Module, num_classes: int, shift: float, learning_rate: float) -> None:
@@ -42,19 +42,19 @@ class ClassifierTraining(LightningModule):
         self.accuracy = MulticlassAccuracy(num_classes, average="micro")
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Loss of a batch."""
+        """The loss of a batch."""
         x, y = batch
         _, logits = self.classifier(shifted(to_uint8(x), self.shift))
         return cross_entropy(logits, y, label_smoothing=0.05)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Accuracy on the test split, by which nothing is chosen."""
+        """Accuracy on the test split, which selects nothing."""
         x, y = batch
         self.accuracy(self.classifier(to_uint8(x))[1], y)
         self.log("test_accuracy", self.accuracy, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """Adam under one cycle."""
+        """AdamW with one cycle of the learning rate (OneCycleLR)."""
         optimizer = torch.optim.AdamW(self.classifier.parameters(), weight_decay=0.01)
         steps = int(self.trainer.estimated_stepping_batches)
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, steps)
@@ -62,7 +62,7 @@ class ClassifierTraining(LightningModule):
 
 
 def shifted(pixels: Tensor, shift: float) -> Tensor:
-    """uint8 images (B, C, H, W), each moved by up to this part of its side each way, black coming in."""
+    """uint8 images (B, C, H, W), each shifted by up to this fraction of its side, filled up with black."""
     size = pixels.shape[-1]
     most = round(shift * size)
     padded = pad(pixels, (most,) * 4)
@@ -71,7 +71,7 @@ def shifted(pixels: Tensor, shift: float) -> Tensor:
 
 
 def train(cfg: DictConfig) -> Path:
-    """Train as configured, write the weights and log their accuracy and SHA-256."""
+    """Train as configured, write the weights, and log their accuracy and SHA-256."""
     from safetensors.torch import save_file
 
     file = Path(cfg.out)
@@ -93,7 +93,12 @@ def train(cfg: DictConfig) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(classifier.state_dict(), file)
     accuracy = float(trainer.callback_metrics["test_accuracy"])
-    log.info("%s: %.2f %% of the test images right, sha256: %s", file, 100 * accuracy, file_sha256(file))
+    log.info(
+        "%s: %.2f %% of the test images are classified correctly, sha256: %s",
+        file,
+        100 * accuracy,
+        file_sha256(file),
+    )
     return file
 
 

@@ -1,4 +1,4 @@
-"""Config → what training, sampling and evaluation share: data, denoiser, sampling, extractor."""
+"""Config → the objects that training, sampling and evaluation share: data, denoiser, sampling, extractor."""
 
 from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
@@ -33,7 +33,7 @@ def build_extractor(cfg: DictConfig) -> nn.Module:
 
 
 def frozen(extractor: nn.Module) -> nn.Module:
-    """The extractor as one that never learns."""
+    """The extractor in evaluation mode, without gradients."""
     return extractor.eval().requires_grad_(False)
 
 

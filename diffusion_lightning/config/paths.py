@@ -11,7 +11,7 @@ FOLDERS = "folder", "dirpath", "save_dir", "default_root_dir"
 """Arguments that are a folder."""
 
 NAMES = "filename", "name", "version"
-"""Arguments that are part of a file's name, or of a folder's."""
+"""Arguments that are part of the name of a file or folder."""
 
 
 def conf_folder() -> Path:
@@ -22,7 +22,7 @@ def conf_folder() -> Path:
 
 
 def check_places(cfg: DictConfig) -> None:
-    """Refuse folders and names that lead out of `paths.run_dir`; that folder itself is the user's to choose.
+    """Refuse folders and names of callbacks and loggers that lead out of `paths.run_dir`.
 
     Raises:
         UserError: for the first such path.

@@ -1,4 +1,4 @@
-"""What an evaluation was asked for and what it was computed from, as its JSON file says it."""
+"""What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
 import json
 import platform
@@ -22,7 +22,7 @@ from diffusion_lightning.hashing import file_sha256
 RECORD = "evaluation.json"
 
 FORMAT = 1
-"""Rises when records say more, or say it otherwise."""
+"""Rises when records contain other keys, or keys mean something else."""
 
 FORMAT_0 = {
     "weights",
@@ -38,14 +38,14 @@ FORMAT_0 = {
     "checkpoint_sha256",
     "samples_sha256",
 }
-"""What records without a format, before version 0.2, say of what was asked for."""
+"""The keys of `asked` in records without a format, which are of versions before 0.2."""
 
 
 def asked_for(cfg: DictConfig) -> dict[str, Any]:
     """Every option that changes a figure: if they are the same again, so are the figures.
 
     Raises:
-        UserError: if a file that it names is not there.
+        UserError: if a file that it names does not exist.
     """
     asked = decisive("evaluate", renamed(OmegaConf.to_container(cfg, resolve=True)))
     if cfg.checkpoint:
@@ -97,7 +97,7 @@ def _same(record: dict[str, Any], asked: dict[str, Any]) -> bool:
         return False
     before = decisive("evaluate", renamed(before))
     if record.get("format", 0) == 0:
-        # It does not say how fast the network was to compute
+        # It has no `speed`
         asked = {key: value for key, value in asked.items() if key in FORMAT_0}
     return before == asked
 
@@ -110,7 +110,7 @@ def versions() -> dict[str, str]:
 
 
 def provenance(extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:
-    """What the figures were computed from."""
+    """What the figures were computed from: hashes, numbers of images, versions."""
     return {
         "extractor_sha256": extractor_sha256(extractor),
         "train_statistics_sha256": data.train.sha256(),

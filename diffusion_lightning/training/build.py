@@ -1,4 +1,4 @@
-"""Config → a run: module, callbacks and trainer are made and wired here, and nowhere else."""
+"""Config → a run: module, callbacks and trainer are built and wired here, and nowhere else."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -33,16 +33,16 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
 def choose_speed(cfg: DictConfig) -> tuple[Speed, DictConfig]:
     """What makes training fast on its device, and the config with its precision, for the trainer."""
     device = device_type(cfg.trainer.accelerator)
-    # How long the run is, by which it may be compiled, is known when the data are there
+    # Compilation is decided later, when the data and with them the length of the run are known
     chosen = instantiate(cfg.speed).chosen(device, 0, training=True)
     return chosen, changed(cfg, {"speed.precision": chosen.precision})
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
-    """All callbacks; those that are `_partial_` in the config ask for the run's sampling or extractor.
+    """All callbacks. One that is `_partial_` in the config gets `sampling` or `extractor`, if it takes them.
 
     Raises:
-        UserError: if a quality is monitored, or to be optimized, that nothing measures.
+        UserError: if FID or KID is monitored or optimized, and no callback measures it.
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
     callbacks = []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
@@ -44,7 +45,9 @@ def measure(trained_digits, here):
 
     def measure(*options, of=("checkpoint",), out="out"):
         subject = [f"checkpoint='{trained_digits}'"] if of == ("checkpoint",) else of
-        return evaluate(composed("evaluate", *subject, f"out={out}", *options, with_hydra=False))
+        cfg = composed("evaluate", *subject, f"out={out}", *options, with_hydra=False)
+        OmegaConf.set_readonly(cfg, True)
+        return evaluate(cfg)
 
     return measure
 

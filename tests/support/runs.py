@@ -8,7 +8,7 @@ import socket
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 
 from diffusion_lightning.commands import train
 from tests.support.configs import composed
@@ -34,6 +34,7 @@ def train_in(folder, *options, callbacks=(), mode="RUN"):
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
         del cfg["hydra"]
+    OmegaConf.set_readonly(cfg, True)
     return train.train(cfg, callbacks)
 
 
