@@ -16,7 +16,7 @@ def test_the_loss_is_ddpms():
     # A network that says 0 errs by ε itself
     expected = eps.square().flatten(1).mean(1)
     y = torch.zeros(4).long()
-    torch.testing.assert_close(model.loss((x0, y), t, eps, y), expected)
+    torch.testing.assert_close(model.objective(model.denoiser, x0, y, t, eps), expected)
 
 
 def test_a_run_is_a_function_of_its_seed():
