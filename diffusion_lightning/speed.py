@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.networks.base import Staged
 
 PRECISIONS = "32-true", "bf16-mixed", "16-mixed"
 """Lightning's names of what the network multiplies in; its weights are float32 in all of them."""
@@ -84,12 +85,12 @@ class Speed:
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         if self.gradient_checkpointing:
-            if not hasattr(network, "gradient_checkpointing"):
+            if not isinstance(network, Staged):
                 raise UserError(
                     f"{type(network).__name__} has no gradient_checkpointing; leave "
                     "speed.gradient_checkpointing=false."
                 )
-            network.gradient_checkpointing = True  # type: ignore[assignment]
+            network.gradient_checkpointing = True
 
     def compile_in_place(self, network: nn.Module) -> None:
         """Compile the network's calls, if so chosen; its state_dict stays as it is.
