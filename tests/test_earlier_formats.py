@@ -108,7 +108,6 @@ def test_an_evaluation_made_again_says_the_same(earlier, cache):
     succeed_here("evaluate.py", *options, cwd=earlier)
     now = json.loads((earlier / "again" / "evaluation.json").read_text())
     then = json.loads((EARLIER / "study" / "ddim" / "evaluation.json").read_text())
-    assert [path.name for path in statistics.glob("Digits-test*")] == [known]
     assert (statistics / known).stat().st_mtime_ns == written
     assert now["provenance"]["extractor_sha256"] == then["provenance"]["extractor_sha256"]
     for figures in "samples", "floor", "floor_same_n":

@@ -50,7 +50,7 @@ def test_refuses_a_side_that_cannot_be_halved(size):
 
 @pytest.mark.parametrize("bad", [{"width": 7}, {"width": -8}, {"num_res_blocks": 0}, {"num_heads": 0}])
 def test_refuses_bad_counts(bad):
-    with pytest.raises(UserError, match=f"{next(iter(bad))} is"):
+    with pytest.raises(UserError, match=f"^{next(iter(bad))}"):
         UNet(1, 8, 0, **{"width": 8, "channel_mults": (1, 2), "num_res_blocks": 1} | bad)
 
 

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from diffusion_lightning import __version__
+from diffusion_lightning.checkpoints.format import FORMAT, KEY, added_options, stamp, upgraded
+from diffusion_lightning.checkpoints.reader import read_checkpoint
+from diffusion_lightning.errors import UserError
+from tests.support.command import ROOT
+
+EARLIER = ROOT / "tests" / "made_at_e9b7708" / "linear" / "checkpoints" / "last.ckpt"
+
+
+def raw():
+    return torch.load(EARLIER, weights_only=True)
+
+
+def test_a_checkpoint_says_its_format_and_its_version():
+    assert stamp() == {"diffusion_lightning": {"format": FORMAT, "version": __version__}}
+
+
+def test_an_earlier_checkpoint_is_read_in_the_words_of_today():
+    before, now = raw()["hyper_parameters"], read_checkpoint(EARLIER)["hyper_parameters"]
+    assert before["network"]["_target_"] == "diffusion_lightning.networks.UNet"
+    assert now["network"]["_target_"] == "diffusion_lightning.UNet"
+    assert now["sampler"]["grid"]["_target_"] == "diffusion_lightning.Uniform"
+    added = {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}
+    assert {name: now["network"][name] for name in added} == added
+    values = lambda node: {k: v for k, v in node.items() if k != "_target_"}  # noqa: E731
+    assert values(now["network"]) == values(before["network"]) | added
+
+
+def test_a_network_of_someone_else_gets_no_options_of_ours():
+    checkpoint = raw()
+    checkpoint["hyper_parameters"]["network"]["_target_"] = "mine.Net"
+    assert added_options(upgraded(checkpoint)) == {}
+    assert "norm_groups" not in upgraded(checkpoint)["hyper_parameters"]["network"]
+
+
+def test_options_of_a_checkpoint_of_today_are_its_own():
+    checkpoint = raw() | stamp()
+    checkpoint["hyper_parameters"]["network"]["norm_groups"] = 2
+    assert upgraded(checkpoint)["hyper_parameters"]["network"]["norm_groups"] == 2
+    assert added_options(upgraded(checkpoint)) == {}
+
+
+@pytest.mark.parametrize("said", [{"format": FORMAT + 1, "version": "9.9"}, {"format": 99}])
+def test_a_later_format_is_refused(said, tmp_path):
+    torch.save(raw() | {KEY: said}, tmp_path / "later.ckpt")
+    with pytest.raises(UserError, match=f"in format {said['format']}.*pip install --upgrade"):
+        read_checkpoint(tmp_path / "later.ckpt")
+
+
+@pytest.mark.parametrize("said", [None, 3, "1", {"format": "new"}, {}])
+def test_what_says_nothing_sensible_is_of_the_first_format(said):
+    assert upgraded(raw() | {KEY: said})["hyper_parameters"]["network"]["norm_groups"] is None
