@@ -19,6 +19,19 @@ from diffusion_lightning.errors import UserError
 LIBRARIES = "hydra", "omegaconf", "lightning", "submitit", "torch.optim"
 """A value that one of them refuses comes from the command line."""
 
+RENAMED = {
+    "network=digits": "network=unet_tiny",
+    "network=mnist": "network=unet_small",
+    "network=fashion_mnist": "network=unet_small",
+    "network=cifar10": "network=unet_ddpm",
+    "network=image_folder": "network=unet_ddpm",
+    "extractor=cifar10": "extractor=inception",
+    "extractor=fashion_mnist": "extractor=inception",
+    "extractor=image_folder": "extractor=inception",
+    "experiment=digits_search": "search=digits",
+}
+"""Options of groups that were called otherwise before version 0.2."""
+
 
 def user_message(error: BaseException) -> str | None:
     """The message for the user if the error, or what is wrapped in it, is about their input or machine."""
@@ -91,6 +104,8 @@ def _unknown_option() -> str | None:
 
 
 def _choices(group: str, name: str, options: Any) -> str:
+    if today := RENAMED.get(f"{group}={name}"):
+        return f"{group}={name} is now called {today}."
     value = f"change a value of it with {group.replace('/', '.')}.<name>=<value>"
     return f"there is no {group}={name}; choose {group}= from {', '.join(options)}, or {value}."
 

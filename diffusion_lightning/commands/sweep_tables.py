@@ -17,12 +17,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
-from diffusion_lightning.figures import draw_lines, new_figure, write_csv, write_markdown
+from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import atomic_write
 from diffusion_lightning.loggers import last_values
+from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +75,7 @@ class SweepTable(Callback, ABC):
         return rows
 
     def _to_wandb(self, config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
-        with open_dict(config):
-            config.paths.run_dir = str(folder)
-        logger = instantiate(config.logger.wandb)
+        logger = instantiate(changed(config, {"paths.run_dir": str(folder)}).logger.wandb)
         columns, data = list(rows[0]), [list(row.values()) for row in rows]
         logger.log_table(f"{self.name}_table", columns=columns, data=data)
         if picture:
@@ -83,7 +83,7 @@ class SweepTable(Callback, ABC):
         logger.experiment.finish()
 
 
-class EvaluationStudy(SweepTable):
+class EvaluationTable(SweepTable):
     """Of `evaluate.py -m`: FID against evaluations of the network, and against the guidance scale."""
 
     def rows(self, folder: Path) -> list[Row]:
@@ -193,7 +193,7 @@ def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
 
 def main(folder: str) -> None:
     """Write the table and the plots of a sweep's folder again."""
-    study: SweepTable = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
+    study: SweepTable = EvaluationTable() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
     rows = study.write(Path(folder))
     if not rows:
         raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")

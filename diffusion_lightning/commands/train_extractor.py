@@ -7,22 +7,21 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch import LightningModule, Trainer, seed_everything
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from torchmetrics.classification import MulticlassAccuracy
 
-from diffusion_lightning.commands.task import task
+from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.config.build import build_data
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import file_sha256
 from diffusion_lightning.images import to_uint8
 
-log = logging.getLogger("extractors.train")
+log = logging.getLogger("train_extractor")
 
 
 class ClassifierTraining(LightningModule):
@@ -79,7 +78,7 @@ def train(cfg: DictConfig) -> Path:
     if file.exists() and not cfg.overwrite:
         raise UserError(f"{file} exists: add overwrite=true, or choose another out=.")
     seed_everything(cfg.seed, workers=True, verbose=False)
-    data: LightningDataModule = build_data(cfg)
+    data, cfg = build_data(cfg)
     classifier = instantiate(cfg.extractor, weights=None)
     module = ClassifierTraining(classifier, cfg.dataset.num_classes, cfg.shift, cfg.learning_rate)
     trainer = Trainer(
@@ -98,11 +97,9 @@ def train(cfg: DictConfig) -> Path:
     return file
 
 
-@hydra.main(version_base="1.3", config_path="../../conf", config_name="classifier")
-@task
-def main(cfg: DictConfig) -> None:
-    """Command line."""
-    train(cfg)
+def main() -> None:
+    """The command line."""
+    run_command(train, "train_extractor")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What callbacks and loggers write stays inside the run's folder."""
+"""Where configs are read from, and where a run may write."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,13 @@ FOLDERS = "folder", "dirpath", "save_dir", "default_root_dir"
 
 NAMES = "filename", "name", "version"
 """Arguments that are part of a file's name, or of a folder's."""
+
+
+def conf_folder() -> Path:
+    """The folder conf/: within the package if it was installed from a wheel, beside it in a clone."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
 
 
 def check_places(cfg: DictConfig) -> None:

@@ -135,7 +135,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "nothing"))
     done = run("train.py", "-m", "hydra/launcher=joblib", "hydra.sweep.dir=sweep", cwd=tmp_path)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.endswith('pip install -e ".[sweeps]".\n')
+    assert done.stderr.endswith("pip install 'diffusion-lightning[sweeps]'.\n")
 
 
 def result(folder, name, loss, **metrics):

@@ -2,10 +2,10 @@
 
 from hydra import compose, initialize_config_dir
 
-import diffusion_lightning.commands.task  # noqa: F401  (registers the resolvers)
-from tests.support.command import ROOT
+from diffusion_lightning.commands.resolvers import register
+from diffusion_lightning.config.paths import conf_folder
 
-CONF = ROOT / "conf"
+CONF = conf_folder()
 
 
 def names(group):
@@ -13,5 +13,6 @@ def names(group):
 
 
 def composed(name, *overrides):
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, list(overrides), return_hydra_config=True)

@@ -1,4 +1,4 @@
-"""A small classifier, for data on which Inception's features mean nothing."""
+"""A small classifier, for data on which Inception's features mean little."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError, check_counts, first_load_error
-from diffusion_lightning.hashing import known_weights
+from diffusion_lightning.evaluation.extractors.weights import known_weights
 from diffusion_lightning.images import from_uint8
 
 SHIPPED = Path(__file__).with_name("shipped")
-"""Where the weights lie that come with the package."""
+"""The folder of the weights that come with the package."""
 
 
 class Classifier(nn.Module):
-    """Pairs of 3x3 convolutions, each pair at half the resolution; the features are their last mean.
+    """Pairs of 3x3 convolutions, each halving the resolution; features are the mean over the last pixels.
 
     Args:
         image_channels: C.
         num_classes: K.
         widths: channels of each pair; the last is D.
-        weights: a safetensors file, or the name of one that comes with the package; null is untrained.
+        weights: a safetensors file, or the name of one that comes with the package; None is untrained.
         sha256: of that file.
 
     Raises:
-        UserError: if the file is missing, is another than sha256 says, or does not fit.
+        UserError: if the file is missing, does not have this hash, or does not fit.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Classifier(nn.Module):
         try:
             self.load_state_dict(load_file(known_weights(file, sha256)))
         except SafetensorError as error:
-            raise UserError(f"{file} is no safetensors file ({error}).") from None
+            raise UserError(f"{file} is not a safetensors file ({error}).") from None
         except RuntimeError as error:
             raise UserError(f"{file} does not fit the extractor: {first_load_error(error)}") from None
 
