@@ -49,7 +49,11 @@ COMMAND_LINE = cases(
     ("an unknown option of a part", "sampler/grid=foo", "choose sampler/grid= from karras"),
     ("a network of before", "network=mnist", "network=mnist is now called network=unet_small"),
     ("an extractor of before", "extractor=cifar10", "extractor=cifar10 is now called extractor=inception"),
-    ("a search of before", "experiment=digits_search", "experiment=digits_search is now called search=digits"),
+    (
+        "a search of before",
+        "experiment=digits_search",
+        "experiment=digits_search is now called search=digits",
+    ),
     ("an unknown experiment", "experiment=foo", "choose experiment= from cifar10_cfg"),
     ("an unknown logger in a list", "logger=[foo]", "choose logger= from csv"),
     ("an option's name for its object", "sampler.grid=quadratic", "with sampler/grid=quadratic"),

@@ -44,7 +44,7 @@ def measure(trained_digits, here):
 
     def measure(*options, of=("checkpoint",), out="out"):
         subject = [f"checkpoint='{trained_digits}'"] if of == ("checkpoint",) else of
-        return evaluate(composed("evaluate", *subject, f"out={out}", *options))
+        return evaluate(composed("evaluate", *subject, f"out={out}", *options, with_hydra=False))
 
     return measure
 
