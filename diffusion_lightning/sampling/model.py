@@ -48,7 +48,7 @@ class WatchedModel(SamplingModel):
         super().__init__(denoiser, sampling.guidance, sampling.clamp, y)
         self.bar = bar
 
-    def __call__(self, x_t: Tensor, t: float) -> Prediction:
+    def __call__(self, x_t: Tensor, t: Any) -> Prediction:
         """The prediction at x_t (B, C, H, W) and time t."""
         self.bar.update()
         return super().__call__(x_t, t)
