@@ -7,6 +7,7 @@ from .data import Digits as Digits
 from .data import FashionMNIST as FashionMNIST
 from .data import ImageData as ImageData
 from .data import ImageFolder as ImageFolder
+from .data.base import TensorImages as TensorImages
 from .diffusion.clamp import Clamp as Clamp
 from .diffusion.clamp import Dynamic as Dynamic
 from .diffusion.clamp import KnownPixels as KnownPixels
