@@ -9,7 +9,6 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.samplers import DDIM
 from diffusion_lightning.diffusion.schedules import Linear
 from tests.support.oracles import MixtureOracle, normal, sampling_model
@@ -25,6 +24,7 @@ def test_the_ten_line_sampler_is_ddim(monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
     cfg = OmegaConf.create(yaml)
     assert cfg.pop("defaults") == [{"grid": "uniform"}]
-    sampler = instantiate(cfg, grid=Uniform())
+    cfg.grid = {"_target_": "diffusion_lightning.Uniform"}
+    sampler = instantiate(cfg)
     model, x = sampling_model(MixtureOracle(Linear())), normal(5, 2, 1, 1)
     torch.testing.assert_close(sampler(model, x), DDIM(cfg.steps)(model, x), rtol=0, atol=1e-9)
