@@ -11,6 +11,7 @@ from torch import nn
 
 from diffusion_lightning.compat import cpu_multiplies_bf16
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.networks.base import Staged
 
 PRECISIONS = "32-true", "bf16-mixed", "16-mixed"
 """Lightning's names of the precision of matrix products; the weights are float32 in all of them."""
@@ -108,12 +109,12 @@ class Speed:
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         if self.gradient_checkpointing:
-            if not hasattr(network, "gradient_checkpointing"):
+            if not isinstance(network, Staged):
                 raise UserError(
                     f"{type(network).__name__} has no gradient_checkpointing; leave "
                     "speed.gradient_checkpointing=false."
                 )
-            network.gradient_checkpointing = True  # type: ignore[assignment]
+            network.gradient_checkpointing = True
 
     def compile_in_place(self, network: nn.Module) -> None:
         """Compile the network in place, if that is chosen; its state_dict stays as it is.

@@ -1,6 +1,12 @@
 import pytest
+from jaxtyping import install_import_hook
 
-from tests.support.command import succeed
+from tests.support.shapes import check_shapes
+
+# Before anything imports the maths: the shapes in its signatures are checked at every call.
+install_import_hook("diffusion_lightning.diffusion", f"{check_shapes.__module__}.{check_shapes.__name__}")
+
+from tests.support.command import succeed  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

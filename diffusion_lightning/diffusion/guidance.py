@@ -96,7 +96,7 @@ class Guidance:
         u = torch.rand(len(y), device=y.device) if u is None else u
         return torch.where(u < self.p_uncond, null, y)
 
-    def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Labels | None) -> Samples:
+    def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Tensor | None) -> Samples:
         """Guided x0 (B, *): one batched forward of both branches, or of the one that counts.
 
         Raises:

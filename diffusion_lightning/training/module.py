@@ -21,7 +21,7 @@ from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_generators
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.networks.unet import Stage
+from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
 
@@ -141,9 +141,8 @@ class DiffusionModule(LightningModule):
         self.denoiser.dtype = dtype_of(trainer.precision)
         self.speed.lay_out(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
-            for stage in network.modules():
-                if isinstance(stage, Stage):
-                    fully_shard(stage)
+            for stage in network.stages() if isinstance(network, Staged) else ():
+                fully_shard(stage)
             fully_shard(network, reshard_after_forward=True)  # the EMA swaps its averages with the shards
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
