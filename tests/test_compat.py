@@ -36,7 +36,7 @@ OPTIONAL = [
 ]
 
 
-@pytest.mark.parametrize(("modules", "extra", "use"), OPTIONAL, ids=lambda value: str(value))
+@pytest.mark.parametrize(("modules", "extra", "use"), OPTIONAL, ids=[extra for _, extra, _ in OPTIONAL])
 def test_without_an_optional_library_the_error_names_the_extra(modules, extra, use, monkeypatch, tmp_path):
     hide(monkeypatch, *modules)
     with pytest.raises(UserError, match=rf"pip install 'diffusion-lightning\[{extra}\]'"):
