@@ -66,13 +66,21 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     return record
 
 
+def check_given(cfg: DictConfig) -> None:
+    """Refuse what only the checkpoint says.
+
+    Raises:
+        UserError: if a network is given; its values cannot be resolved without a data set.
+    """
+    if "network" in cfg:
+        raise UserError("the network is the checkpoint's; leave network= out.")
+
+
 def _check(cfg: DictConfig) -> None:
     if not cfg.checkpoint and not cfg.samples:
         raise UserError(
             "what shall be measured? Give checkpoint=<file.ckpt or run directory>, or samples=<file.npz>."
         )
-    if "network" in cfg:
-        raise UserError("the network is the checkpoint's; leave network= out.")
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
     check_at_least("num_images", cfg.num_images, 2, 10_000_000)
@@ -85,7 +93,7 @@ def _check(cfg: DictConfig) -> None:
 
 def main() -> None:
     """The command line."""
-    run_command(evaluate, "evaluate")
+    run_command(evaluate, "evaluate", check_given)
 
 
 if __name__ == "__main__":

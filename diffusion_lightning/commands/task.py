@@ -26,15 +26,20 @@ from diffusion_lightning.errors import UserError
 log = logging.getLogger(__name__)
 
 
-def run_command(function: Callable[[DictConfig], Any], config_name: str) -> None:
+def run_command(
+    function: Callable[[DictConfig], Any],
+    config_name: str,
+    check: Callable[[DictConfig], None] | None = None,
+) -> None:
     """Run a command as its command line says: compose its config, and call the function with it.
 
     Args:
         function: what the command does; a sweep calls it once per job, perhaps in other processes.
         config_name: the name of its config in conf/.
+        check: refuses what the command does not take, before any value of the config is resolved.
     """
     sys.argv[1:] = map(quoted, sys.argv[1:])
-    task = Task(function, swept_options(sys.argv[1:]))
+    task = Task(function, swept_options(sys.argv[1:]), check)
     register(task.swept)
     report_hydra_errors(_end)
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
@@ -47,18 +52,26 @@ class Task:
     registers the resolvers there.
     """
 
-    def __init__(self, function: Callable[[DictConfig], Any], swept: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[[DictConfig], Any],
+        swept: Collection[str] = (),
+        check: Callable[[DictConfig], None] | None = None,
+    ) -> None:
         self.function = function
         self.swept = frozenset(swept)
+        self.check = check
         functools.update_wrapper(self, function)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (self.function, self.swept)
+        return _received, (self.function, self.swept, self.check)
 
     def __call__(self, cfg: DictConfig) -> Any:
         """What the function returns; bad input is reported in one line."""
         failed = True
         try:
+            if self.check:
+                self.check(cfg)
             check_config(cfg)
             check_ranges(cfg)
             check_places(cfg)
@@ -79,9 +92,13 @@ class Task:
                 sys.modules["wandb"].finish(exit_code=int(failed))
 
 
-def _received(function: Callable[[DictConfig], Any], swept: Collection[str]) -> Task:
+def _received(
+    function: Callable[[DictConfig], Any],
+    swept: Collection[str],
+    check: Callable[[DictConfig], None] | None,
+) -> Task:
     register(swept)
-    return Task(function, swept)
+    return Task(function, swept, check)
 
 
 def swept_options(arguments: Sequence[str]) -> set[str]:

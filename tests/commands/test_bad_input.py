@@ -343,7 +343,7 @@ EVALUATION = cases(
         "dataset=image_folder data_dir=images/one",
         "1 channels, not 3",
     ),
-    ("a network beside the checkpoint's", "dataset=digits network=unet_tiny", "leave network= out"),
+    ("a network beside the checkpoint's", "network=unet_tiny", "leave network= out"),
     ("a study of nothing", "study=beauty", "choose study= from guidance, samplers"),
     ("samples that are not there", "samples=nowhere.npz", "no file nowhere.npz"),
     ("samples of no bytes", "samples=bad/empty.npz", "cannot be read"),

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.diffusion.samplers.base import Earlier, Sampler
+from diffusion_lightning.diffusion.samplers.base import Earlier
+from diffusion_lightning.diffusion.samplers.multistep import Multistep
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import Samples
-from diffusion_lightning.errors import UserError
 
 
 @dataclass(frozen=True)
-class DEIS(Sampler):
+class DEIS(Multistep):
     """Solves dy/dκ = ε for y = x/α, κ = σ/α, with ε extrapolated from earlier predictions.
 
     y_s = y_t + ∫_{κ_t}^{κ_s} P(κ) dκ, P the polynomial in κ through the latest `order` predictions of ε.
@@ -30,19 +30,6 @@ class DEIS(Sampler):
     Raises:
         UserError: if a value is out of its range.
     """
-
-    steps: int | None = 20
-    order: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.order not in (1, 2, 3):
-            raise UserError(f"order is {self.order!r}; it must be 1, 2 or 3.")
-
-    @property
-    def memory_length(self) -> int:
-        """The present prediction is one of the polynomial's points."""
-        return self.order - 1
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s by the integral of the extrapolated ε."""

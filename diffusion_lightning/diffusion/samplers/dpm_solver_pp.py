@@ -6,14 +6,14 @@ from math import exp, expm1, sqrt
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.diffusion.samplers.base import Earlier, Sampler
+from diffusion_lightning.diffusion.samplers.base import Earlier
+from diffusion_lightning.diffusion.samplers.multistep import Multistep
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import Samples
-from diffusion_lightning.errors import UserError
 
 
 @dataclass(frozen=True)
-class DPMSolverPP(Sampler):
+class DPMSolverPP(Multistep):
     """Solves the ODE or the SDE exactly but for x0, which is extrapolated in λ from earlier predictions.
 
     With h = λ_s - λ_t, u = λ - λ_t, and k = 1 for the ODE, 2 for the SDE:
@@ -37,19 +37,8 @@ class DPMSolverPP(Sampler):
         UserError: if a value is out of its range.
     """
 
-    steps: int | None = 20
     order: int = 2
     sde: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.order not in (1, 2, 3):
-            raise UserError(f"order is {self.order!r}; it must be 1, 2 or 3.")
-
-    @property
-    def memory_length(self) -> int:
-        """The present prediction is one of the polynomial's points."""
-        return self.order - 1
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s from the exponentially weighted mean of the extrapolated x0."""
