@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all bench lint format
-demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid, say where it is
+.PHONY: demo test test-all test-wheel bench lint format
+demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid and print its path
 	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
 	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
 	@echo "The digits drawn, one class per column: outputs/demo/$(STAMP)/grid/grid.png"
@@ -13,8 +13,11 @@ demo: STAMP := $(shell date +%Y-%m-%d_%H-%M-%S)
 test: .venv/ready  ## the tests that end within minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
-test-all: .venv/ready
+test-all: .venv/ready  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+test-wheel: .venv/ready  ## the package as a user installs it, without a clone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/commands/test_wheel.py
 
 bench: .venv/bench  ## speed beside other libraries and the machine's roof, in benchmarks/results/
 	$(BIN)/python -m benchmarks
@@ -23,6 +26,7 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

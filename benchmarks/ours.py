@@ -1,6 +1,5 @@
 """diffusion-lightning as its commands configure it."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,13 +7,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-import diffusion_lightning.commands.task  # noqa: F401  (registers what configs resolve with)
 from benchmarks.settings import CASES, Row, Settings
 from benchmarks.timing import Stopwatch, dtype_name, flop
+from diffusion_lightning.commands.resolvers import register
 from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.config.paths import conf_folder
 from diffusion_lightning.speed import Speed, device_type
-
-CONF = Path(__file__).parents[1] / "conf"
 
 
 def composed(case: str, settings: Settings, *overrides: str) -> DictConfig:
@@ -28,7 +26,8 @@ def composed(case: str, settings: Settings, *overrides: str) -> DictConfig:
         "callbacks.progress_bar=null",
         "callbacks.sample_grid=null",
     )
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         return compose("train", [*fixed, *overrides])
 
 

@@ -56,7 +56,8 @@ def lightning(case: str, settings: Settings, *overrides: str) -> Row:
     with TemporaryDirectory() as folder:
         cfg = ours.composed(case, settings, f"paths.run_dir={folder}", *overrides)
         seed_everything(cfg.seed, workers=True, verbose=False)
-        data, speed = build_data(cfg), choose_speed(cfg)
+        data, cfg = build_data(cfg)
+        speed, cfg = choose_speed(cfg)
         speed.prepare_process()
         module, trainer = build_module(cfg), build_trainer(cfg)
         trainer.callbacks.append(Laps(watch))  # type: ignore[attr-defined]

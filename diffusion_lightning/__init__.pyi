@@ -1,5 +1,5 @@
 from .commands.gpu_per_job import OneGPUPerJob as OneGPUPerJob
-from .commands.sweep_tables import EvaluationStudy as EvaluationStudy
+from .commands.sweep_tables import EvaluationTable as EvaluationTable
 from .commands.sweep_tables import TrainingTable as TrainingTable
 from .data import CIFAR10 as CIFAR10
 from .data import MNIST as MNIST
@@ -7,6 +7,7 @@ from .data import Digits as Digits
 from .data import FashionMNIST as FashionMNIST
 from .data import ImageData as ImageData
 from .data import ImageFolder as ImageFolder
+from .data.base import TensorImages as TensorImages
 from .diffusion.clamp import Clamp as Clamp
 from .diffusion.clamp import Dynamic as Dynamic
 from .diffusion.clamp import KnownPixels as KnownPixels
@@ -52,6 +53,7 @@ from .diffusion.schedules import Cosine as Cosine
 from .diffusion.schedules import Linear as Linear
 from .diffusion.schedules import Schedule as Schedule
 from .errors import UserError as UserError
+from .evaluation.comparison import Comparison as Comparison
 from .evaluation.comparison import Metric as Metric
 from .evaluation.extractors import Classifier as Classifier
 from .evaluation.extractors import Inception as Inception
@@ -65,10 +67,17 @@ from .evaluation.metrics.kid import KID as KID
 from .evaluation.metrics.likelihood import Likelihood as Likelihood
 from .evaluation.metrics.neighbours import Neighbours as Neighbours
 from .evaluation.metrics.precision_recall import PrecisionRecall as PrecisionRecall
+from .images import from_uint8 as from_uint8
 from .images import save_grid as save_grid
+from .images import to_uint8 as to_uint8
 from .loggers import MetricsCSV as MetricsCSV
+from .loggers import TensorBoard as TensorBoard
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import UNet as UNet
+from .sampling.likelihood import Bits as Bits
+from .sampling.load import load as load
+from .sampling.model import DiffusionModel as DiffusionModel
+from .sampling.request import SamplingRequest as SamplingRequest
 from .sampling.tasks.base import Task as Task
 from .sampling.tasks.clamp_study import ClampStudy as ClampStudy
 from .sampling.tasks.class_sweep import ClassSweep as ClassSweep

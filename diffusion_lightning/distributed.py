@@ -1,4 +1,4 @@
-"""The processes that work on one run: who draws which image, and how all see all of them."""
+"""The processes of one run: which of them handles which images, and how all get the results."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,14 @@ def rank() -> int:
 
 
 def shard(block: Sequence[int], each: int | None = None) -> list[int]:
-    """This process's part of a block of image numbers: every world-size-th, equally many for each process.
+    """This process's shard of a block of image numbers: every W-th, equally many for each of W processes.
 
-    Numbers beyond the end of the block come from its beginning; `gather` leaves them out again.
+    Where the block ends too early, numbers from its beginning fill up the shard; `gather_in_order` leaves
+    them out again.
 
     Args:
-        block: the numbers, those of no process in particular.
-        each: how many every process takes; as many as needed unless given.
+        block: the numbers of all processes.
+        each: size of a shard; None is the smallest that covers the block.
     """
     world = world_size()
     each = each or -(-len(block) // world)
@@ -32,7 +33,7 @@ def shard(block: Sequence[int], each: int | None = None) -> list[int]:
 
 
 def gather_in_order(part: Tensor, total: int) -> Tensor:
-    """All processes' parts (B, …) of a `share`d block, in the order of the block (total, …)."""
+    """The results (total, …) of a block, in its order, from each process's results (B, …) of its shard."""
     if world_size() == 1 or part.numel() == 0:
         return part.new_empty(total, *part.shape[1:]) if part.numel() == 0 else part[:total]
     # NCCL moves tensors between GPUs only
@@ -43,23 +44,9 @@ def gather_in_order(part: Tensor, total: int) -> Tensor:
 
 
 def true_anywhere(condition: bool) -> bool:
-    """Whether the condition holds in any process; the same answer in all."""
+    """Whether the condition holds in any process; all get the same answer."""
     return bool(gather_in_order(torch.tensor([int(condition)]), world_size()).any())
 
 
 def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
-
-
-def launch(device: str, devices: int) -> str:
-    """Start as many processes as devices, each of which runs the same command; this process's device.
-
-    Under torchrun and SLURM the processes are there already, and only find each other.
-    """
-    if devices == 1:
-        return device
-    from lightning.fabric import Fabric
-
-    fabric = Fabric(accelerator=device, devices=devices, strategy="ddp")
-    fabric.launch()
-    return str(fabric.device)

@@ -1,65 +1,39 @@
-"""Figures, by matplotlib, and the tables behind them."""
+"""Figures, drawn by matplotlib."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.compat import needs
 from diffusion_lightning.images import to_uint8
 
 
-def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as CSV."""
-    with atomic_write(path, writer=uuid4().hex) as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_markdown(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of equal keys as a Markdown table."""
-
-    def line(cells: Iterable[Any]) -> str:
-        return f"| {' | '.join(f'{x:.5g}' if isinstance(x, float) else str(x) for x in cells)} |\n"
-
-    body = "".join(line(row.values()) for row in rows)
-    with atomic_write(path, writer=uuid4().hex) as file:
-        file.write(line(rows[0]) + line(["---"] * len(rows[0])) + body)
-
-
 def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:
-    """matplotlib's figure, for drawing without a display, and its parts one below the other; in inches.
+    """A matplotlib figure that needs no display, and its subfigures one below the other; sizes in inches.
 
     Raises:
         UserError: if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("studies need matplotlib: pip install 'diffusion-lightning[plots]'.") from None
+    Figure = needs("matplotlib.figure", extra="plots").Figure
     figure = Figure(figsize=(width, sum(heights)), dpi=130, layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=list(heights), squeeze=False)
     return figure, list(parts[:, 0])
 
 
 Panels = Mapping[str, Sequence[Tensor]]
-"""Row by row, name → panels; each panel is a strip of images (B, C, H, W) in [-1, 1]."""
+"""Name of a row → its panels; a panel is a strip of images (B, C, H, W) in [-1, 1]."""
 
 
 def panels_height(panels: Panels, width: float) -> float:
-    """Inches that `draw_panels` needs at this width."""
+    """Height in inches of panels that are drawn at this width."""
     heights = [row[0].shape[-2] / sum(len(x) * (x.shape[-1] + 2) for x in row) for row in panels.values()]
     return sum((width - 1.3) * height + 0.1 for height in heights) + 0.35
 
 
 def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> None:
-    """Draw panels into a part of a figure, the rows named and each column under its title."""
+    """Draw panels into a subfigure, each row with its name and each column with its title."""
     axes = part.subplots(len(panels), len(titles), squeeze=False)
     for (name, row), line in zip(panels.items(), axes, strict=True):
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
@@ -72,13 +46,13 @@ def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> Non
 
 
 def strip(images: Tensor) -> Any:
-    """Images (B, C, H, W) in [-1, 1] side by side, white between them: uint8 (H, W', 3) or (H, W')."""
+    """Images (B, C, H, W) in [-1, 1] side by side on white: uint8 (H, W', 3) or (H, W')."""
     pixels = torch.nn.functional.pad(to_uint8(images).cpu(), (1, 1), value=255)
     return torch.cat(list(pixels), dim=-1).permute(1, 2, 0).squeeze(-1).numpy()
 
 
 def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, settings: Sequence[str]) -> None:
-    """Draw column y against column x: a line for each setting, named by what varies of it."""
+    """Draw column y against column x: one line per setting, named by the options that vary."""
     varied = [name for name in settings if len({row[name] for row in rows}) > 1]
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:

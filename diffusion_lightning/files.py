@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from typing import IO, Any
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[Any]]:
-    """A file that takes its name only when all of it is on the disk; until then the old one has it.
+    """A new file, which replaces the file at the path only when all of it is on the disk.
 
     Args:
-        path: its name.
+        path: where it is written.
         mode: w for text, wb for bytes.
-        writer: a name for each of those who may write the file at the same time.
+        writer: a name that tells those apart who may write the file at the same time.
     """
     unfinished = path.with_name(f".{path.name}.{writer}unfinished")
     try:

@@ -1,12 +1,10 @@
-"""SHA-256 of files and tensors: what a figure was computed from."""
+"""SHA-256 of files, tensors and texts: what a figure was computed from."""
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
-
-from diffusion_lightning.errors import UserError
 
 
 def file_sha256(file: Path) -> str:
@@ -19,7 +17,7 @@ def file_sha256(file: Path) -> str:
 
 
 def tensors_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 of named tensors: of names, types, shapes and bytes, in the given order."""
+    """SHA-256 of named tensors: of their names, types, shapes and bytes, in the given order."""
     digest = hashlib.sha256()
     for name, tensor in named:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -30,19 +28,3 @@ def tensors_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
 def text_sha256(text: str) -> str:
     """SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def known_weights(file: Path, sha256: str | None) -> Path:
-    """The file of an extractor's weights, if it is the one that the hash names; null accepts any.
-
-    Raises:
-        UserError: if it is missing, or another one.
-    """
-    if not file.is_file():
-        raise UserError(f"no file {file}; extractor.weights is a file of the extractor's weights.")
-    if sha256 is not None and (found := file_sha256(file)) != sha256:
-        raise UserError(
-            f"{file} has the SHA-256 {found}, but extractor.sha256 is {sha256}; for new weights write down "
-            "theirs, or set extractor.sha256=null: figures of different extractors do not compare."
-        )
-    return file

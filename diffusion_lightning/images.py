@@ -1,4 +1,4 @@
-"""The one place where [-1, 1] and 8-bit pixels meet, and where grids of images become PNGs."""
+"""The one place where [-1, 1] and 8-bit pixels meet, and where images become files."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.files import atomic_write
+
 
 def from_uint8(x: Tensor) -> Tensor:
     """8-bit pixels as float32 in [-1, 1]."""
@@ -14,12 +17,12 @@ def from_uint8(x: Tensor) -> Tensor:
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Images in [-1, 1] as 8-bit pixels, rounded to nearest; what lies outside is cut."""
+    """Images in [-1, 1] as 8-bit pixels, rounded to the nearest level; values outside are clipped."""
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def grid_columns(num_images: int, num_labels: int = 0) -> int:
-    """Columns of a grid that is about square, a multiple of num_labels where that fits.
+    """Columns of a grid that is about square; a multiple of num_labels where that fits.
 
     With images in the order label 0, label 1, …, label 0, …, each column then shows one class.
     """
@@ -30,27 +33,67 @@ def grid_columns(num_images: int, num_labels: int = 0) -> int:
 
 
 def enlarged(images: Tensor, side: int) -> Tensor:
-    """Images (N, C, H, W), pixel for pixel, by the whole factor that makes about 48 pixels of `side`."""
+    """Images (N, C, H, W), pixel by pixel, enlarged by the whole factor that makes `side` about 48 pixels."""
     scale = max(1, round(48 / side))
     return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 
 
-def save_grid(images: Tensor, columns: int, path: Path) -> Tensor:
-    """Write uint8 images (N, C, H, W), enlarged, as one PNG and return the grid (C, H', W')."""
-    from torchvision.io import write_png
+def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """One image (C, H', W') of many, enlarged, with grey lines between them; uint8 on the CPU.
+
+    Args:
+        images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
+        columns: images per row; the N of rows of images, or about square, unless given.
+
+    Raises:
+        UserError: if there are no images, or they are neither grey nor RGB.
+    """
     from torchvision.utils import make_grid
 
-    grid = make_grid(enlarged(images, images.shape[-1]), nrow=columns, padding=1, pad_value=128)
+    if images.ndim == 5:
+        columns = columns or images.shape[1]
+        images = images.flatten(0, 1)
+    if images.ndim != 4 or len(images) == 0 or images.shape[1] not in (1, 3):
+        raise UserError(
+            f"the images are {tuple(images.shape)}; a grid is made of images (N, C, H, W) with C = 1 or 3, "
+            "or of rows of them (R, N, C, H, W)."
+        )
+    columns = grid_columns(len(images)) if columns is None else check_at_least("columns", columns)
+    pixels = (images if images.dtype == torch.uint8 else to_uint8(images)).cpu()
+    return make_grid(enlarged(pixels, pixels.shape[-1]), nrow=columns, padding=1, pad_value=128)
+
+
+def save_png(image: Tensor, path: str | Path) -> Path:
+    """Write one uint8 image (C, H, W) as a PNG, whole or not at all, and return its path."""
+    from torchvision.io import encode_png
+
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(grid, str(path))
-    return grid
+    with atomic_write(path, "wb") as file:
+        file.write(encode_png(image).numpy().data)
+    return path
+
+
+def save_grid(images: Tensor, path: str | Path, columns: int | None = None) -> Path:
+    """Write a grid of images as one PNG and return its path; its folder is made if it does not exist.
+
+    Args:
+        images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
+        path: name of the file.
+        columns: images per row; the N of rows of images, or about square, unless given.
+
+    Raises:
+        UserError: if there are no images, or they are neither grey nor RGB.
+    """
+    return save_png(image_grid(images, columns), path)
 
 
 def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:
-    """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by the name, the last one held."""
+    """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by its suffix; the last frame is held."""
     from torchvision.transforms.functional import to_pil_image
 
     first, *others = (to_pil_image(frame) for frame in frames)
-    # Viewers slow down frames of less than 20 ms.
+    # Viewers slow down frames of less than 20 ms
     times = [max(20, round(1000 * seconds / len(frames)))] * len(others) + [1500]
-    first.save(path, save_all=True, append_images=others, duration=times, loop=0)
+    with atomic_write(path, "wb") as file:
+        first.save(file, format=path.suffix[1:], save_all=True, append_images=others, duration=times, loop=0)

@@ -1,30 +1,17 @@
-"""The logs of a run: a CSV, and a W&B dashboard."""
+"""The logs of a run: a CSV file, and a W&B dashboard."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from diffusion_lightning.compat import appending_writer, needs
 from diffusion_lightning.files import atomic_write
-
-
-class _Writer(ExperimentWriter):
-    """Goes on in an existing metrics.csv; Lightning's writer would delete it."""
-
-    def _check_log_dir_exists(self) -> None:
-        path = Path(self.metrics_file_path)
-        if path.is_file():
-            with path.open(newline="") as file:
-                self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
-
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        rewrite_csv(Path(self.metrics_file_path), fieldnames)
 
 
 def rewrite_csv(
@@ -34,7 +21,7 @@ def rewrite_csv(
 ) -> None:
     """Write the file again with other columns or fewer rows.
 
-    A last line without its end, of a process that was killed while it wrote, is left out.
+    A last line without a line break is left out: its process was killed while it wrote.
     """
     lines = path.read_text().splitlines(keepends=True)
     reader = csv.DictReader(line for line in lines if line.endswith("\n"))
@@ -55,19 +42,19 @@ def last_values(path: Path) -> dict[str, float]:
 
 
 class _CountsImages:
-    """A logger whose rows say how many images were seen, so that batch and world sizes compare."""
+    """A logger that adds the images seen to each row, so that runs of different batch sizes compare."""
 
     _module: Any = None
-    """What counts the images; an evaluation has none."""
+    """The module that counts the images; None in an evaluation."""
 
     @rank_zero_only
     def log_graph(self, model: Any, input_array: Tensor | None = None) -> None:
-        """Take the module that counts the images: Lightning hands it over here, before any metric."""
+        """Keep the module that counts the images: Lightning calls this before it logs any metric."""
         self._module = model
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log a row, with the images seen."""
+        """Log a row with the images seen."""
         seen = {"images_seen": self._module.images_seen} if self._module else {}
         super().log_metrics({**metrics, **seen}, step)  # type: ignore[misc]
 
@@ -83,30 +70,50 @@ class MetricsCSV(_CountsImages, CSVLogger):
     def experiment(self) -> Any:
         """The writer."""
         if self._experiment is None:
-            self._experiment = _Writer(log_dir=self.log_dir)
+            self._experiment = appending_writer(self.log_dir, rewrite_csv)
         return self._experiment
 
     @rank_zero_only
     def forget_from(self, step: int) -> None:
-        """Drop the rows of this step and later ones, which a resumed run will write again."""
+        """Drop the rows of this step and later ones; the resumed run writes them again."""
         path = Path(self.experiment.metrics_file_path)
         if path.is_file():
             rewrite_csv(path, keep=lambda row: int(row["step"]) < step)
 
 
-class WandbDashboard(_CountsImages, WandbLogger):
-    """A W&B run with the images seen as the x-axis of every chart, so that batch sizes compare.
+class TensorBoard(TensorBoardLogger):
+    """Lightning's logger for TensorBoard.
 
-    W&B drops rows whose own step does not rise; Lightning's step is a mere column.
+    Raises:
+        UserError: if tensorboard is not installed.
+    """
+
+    def __init__(self, save_dir: str, **options: Any) -> None:
+        needs("tensorboard", extra="tensorboard")
+        super().__init__(save_dir, **options)
+
+
+class WandbDashboard(_CountsImages, WandbLogger):
+    """A W&B run with the images seen on the x-axis of every chart, so that batch sizes compare.
+
+    W&B drops rows whose step, in its own count, does not rise; Lightning's step is only a column.
     """
 
     @rank_zero_only
     def log_graph(self, model: Any, input_array: Tensor | None = None) -> None:
-        """Take the module, and put the images seen under every chart."""
+        """Keep the module, and put the images seen on the x-axis of every chart."""
         super().log_graph(model, input_array)
         run = self.experiment
         run.define_metric("images_seen")
-        # Lightning has put "*" over trainer/global_step; the last definition holds.
+        # Lightning has put trainer/global_step on the x-axis of all; the last definition wins.
         run.define_metric("*", step_metric="images_seen")
         for name in "val/loss", "fid", "kid":
             run.define_metric(name, step_metric="images_seen", summary="min")
+
+
+def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
+    """Give a uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
+    if hasattr(logger, "log_image"):
+        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
+    elif hasattr(logger.experiment, "add_image"):
+        logger.experiment.add_image(name, image, step)

@@ -1,8 +1,9 @@
 import pytest
 import torch
-from torchvision.io import read_image
+from torchvision.io import ImageReadMode, read_image
 
-from diffusion_lightning.images import from_uint8, grid_columns, save_grid, to_uint8
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.images import from_uint8, grid_columns, image_grid, save_grid, save_png, to_uint8
 
 
 def test_pixels_survive_the_round_trip():
@@ -26,7 +27,35 @@ def test_columns_show_whole_classes(images, labels, columns):
 
 def test_the_png_holds_the_very_pixels(tmp_path):
     images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
-    save_grid(images, 2, tmp_path / "new" / "grid.png")
-    png = read_image(str(tmp_path / "new" / "grid.png"))
+    path = save_grid(images, tmp_path / "new" / "grid.png", columns=2)
+    png = read_image(str(path))
     # the fourth image: six pixels for one, one pixel of border
     assert png[:, 50 + 3 : 98 : 6, 50 + 3 : 98 : 6].equal(images[3])
+
+
+def test_floats_and_rows_of_images_make_the_same_grid(tmp_path):
+    pixels = torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8)
+    grid = image_grid(pixels, 3)
+    assert image_grid(from_uint8(pixels), 3).equal(grid)
+    assert image_grid(from_uint8(pixels).view(2, 3, 1, 8, 8)).equal(grid)
+    assert image_grid(pixels).equal(grid)  # about square
+    assert save_grid(pixels, str(tmp_path / "grid.png"), 3) == tmp_path / "grid.png"
+    assert read_image(str(tmp_path / "grid.png"), ImageReadMode.RGB).equal(grid)
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "columns"), [((0, 1, 8, 8), None), ((1, 8, 8), None), ((2, 2, 8, 8), None), ((2, 1, 8, 8), 0)]
+)
+def test_what_makes_no_grid_is_refused(shape, columns, tmp_path):
+    with pytest.raises(UserError, match=r"the images are|columns is 0"):
+        save_grid(torch.zeros(shape), tmp_path / "grid.png", columns)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_png_that_cannot_be_written_leaves_the_earlier_one(tmp_path):
+    image = torch.zeros(3, 2, 2, dtype=torch.uint8)
+    before = save_png(image, tmp_path / "a.png").read_bytes()
+    with pytest.raises(RuntimeError):
+        save_png(image.float(), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -14,7 +14,7 @@ from PIL import Image
 
 from diffusion_lightning.training.build import build_callbacks, build_module
 from tests.support.command import ROOT, succeed
-from tests.support.configs import CONF, composed
+from tests.support.configs import composed
 from tests.support.fitting import module
 from tests.support.wandb_files import history, parts, records
 
@@ -93,12 +93,12 @@ def test_the_config_arrives_resolved_and_without_the_key(run):
     assert not any(API_KEY.encode() in path.read_bytes() for path in run.rglob("*") if path.is_file())
 
 
-def test_a_resumed_run_goes_on_in_its_wandb_run(run):
+def test_a_resumed_run_stays_in_its_wandb_run(run):
     names = [part.name.rsplit("-", 1)[1] for part in parts(run)]
     assert names == [checkpoint_config(run)["logger"]["wandb"]["id"]] * 2
 
 
-SWEEP = yaml.safe_load((CONF / "wandb_sweep.yaml").read_text())
+SWEEP = yaml.safe_load((ROOT / "docs" / "wandb_sweep.yaml").read_text())
 FIXED = [part for part in SWEEP["command"] if not part.startswith("${")]
 VALUES = [
     (name, value)

@@ -1,5 +1,7 @@
+import re
 import resource
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,21 +18,31 @@ from diffusion_lightning.speed import Speed
 from tests.support.networks import perturb
 from tests.support.runs import PROCESSES, history, start, train_in
 
+CPU_INFO = Path("/proc/cpuinfo")
+
 
 @pytest.mark.parametrize("has_bf16", [True, False])
-def test_the_precision_follows_the_hardware(has_bf16, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+def test_the_precision_follows_the_hardware(has_bf16):
+    def chosen(speed, device):
+        return speed.chosen(device, 1, training=True, has_bf16=lambda _: has_bf16).precision
+
     for device in "cpu", "cuda":
-        precision = Speed().chosen(device, 1, training=True).precision
-        assert precision == ("bf16-mixed" if has_bf16 else "32-true")
-        assert Speed(precision="16-mixed").chosen(device, 1, training=True).precision == "16-mixed"
+        assert chosen(Speed(), device) == ("bf16-mixed" if has_bf16 else "32-true")
+        assert chosen(Speed(precision="16-mixed"), device) == "16-mixed"
     assert Speed().chosen("mps", 1, training=True).precision == "32-true"
 
 
-def test_a_compilation_must_be_worth_its_time(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+@pytest.mark.skipif(not CPU_INFO.is_file(), reason="Linux lists what a processor can do")
+def test_this_processor_multiplies_bfloat16_if_linux_says_so():
+    flags = re.findall(r"^(?:flags|Features)\s*:(.*)", CPU_INFO.read_text(), re.MULTILINE)[0].split()
+    expected = "bf16-mixed" if {"avx512_bf16", "amx_tile"} & set(flags) else "32-true"
+    assert Speed().chosen("cpu", 1, training=True).precision == expected
+
+
+def test_a_compilation_must_be_worth_its_time():
+    def chosen(speed, device, evaluations, training):
+        return speed.chosen(device, evaluations, training, has_bf16=lambda _: True).compile
+
     for device, evaluations, training, compiled in (
         ("cuda", 1e5, True, True),
         ("cuda", float("inf"), True, True),
@@ -38,14 +50,14 @@ def test_a_compilation_must_be_worth_its_time(monkeypatch):
         ("cuda", 100, True, False),
         ("cpu", 1e9, True, False),
     ):
-        assert Speed().chosen(device, evaluations, training).compile == compiled
-        assert Speed(compile=False).chosen(device, evaluations, training).compile is False
-        assert Speed(compile=True).chosen(device, evaluations, training).compile is True
+        assert chosen(Speed(), device, evaluations, training) == compiled
+        assert chosen(Speed(compile=False), device, evaluations, training) is False
+        assert chosen(Speed(compile=True), device, evaluations, training) is True
 
 
 @pytest.mark.parametrize("bad", [{"precision": "bf16"}, {"compile": "fast"}])
 def test_unknown_names_are_refused(bad):
-    with pytest.raises(UserError, match=rf"speed.{next(iter(bad))} is .*, "):
+    with pytest.raises(UserError, match=rf"^{next(iter(bad))} is .*, "):
         Speed(**bad)
 
 
@@ -54,7 +66,7 @@ def losses(folder):
 
 
 def test_bfloat16_learns_as_float32_does(tmp_path):
-    """The same curve, to rounding; the demo's hour-long twin is in docs/speed.md."""
+    """The same curve, up to rounding; docs/speed.md has a longer run."""
     options = ["trainer.max_epochs=4", "trainer.log_every_n_steps=1", "optimizer.lr=3e-3", "warmup_images=0"]
     options += ["callbacks.sample_grid=null"]
     curves = []
@@ -68,18 +80,18 @@ def test_bfloat16_learns_as_float32_does(tmp_path):
 
 
 def test_compiled_in_place_once_for_all_batch_sizes(tmp_path, monkeypatch):
-    """Training and what needs no gradient are two graphs; last batches and grids of other sizes add none."""
+    """One graph with gradients, one without; last batches and grids of other sizes add none."""
     graphs = []
 
     def counting(graph, inputs):
         graphs.append(graph)
         return graph.forward
 
-    # Without the wait for a compiler: what is traced is what would be compiled
+    # Traced but not compiled, which takes long: each traced graph would be compiled
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counting))
     options = ["network.channel_mults=[1]", "network.attention_resolutions=[]", "trainer.max_epochs=2"]
     options += ["dataset.batch_size=100", "trainer.limit_val_batches=1.0", "speed.precision=32-true"]
-    # torch itself treats convolutions of fewer than 16 images otherwise on a CPU
+    # On a CPU torch treats convolutions of fewer than 16 images differently
     options += ["callbacks.sample_grid.num_images=20"]
     train_in(tmp_path / "compiled", *options, "speed.compile=true")
     assert len(graphs) == 2
@@ -119,7 +131,7 @@ def gradients_and_bytes(model):
 
 
 def test_gradient_checkpointing_keeps_less_and_changes_nothing():
-    """Dropped units included: the second forward draws what the first did."""
+    """With dropout: the second forward drops the same units as the first."""
     checkpointed = network()
     Speed(gradient_checkpointing=True).lay_out(checkpointed)
     (expected, kept), (found, kept_less) = gradients_and_bytes(network()), gradients_and_bytes(checkpointed)
@@ -141,8 +153,8 @@ def test_channels_last_changes_nothing():
     torch.testing.assert_close(other(*inputs()), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_run_goes_on_in_another_memory_format(tmp_path):
-    """A fused step would take the state's numbers for those of other weights."""
+def test_a_run_resumes_in_another_memory_format(tmp_path):
+    """A fused step would mix up the states of different weights."""
     options = ["speed=plain", "callbacks.sample_grid=null"]
     train_in(tmp_path / "whole", *options)
     train_in(tmp_path / "changed", *options, "trainer.max_epochs=1")
@@ -179,20 +191,21 @@ def test_freed_memory_is_used_again():
 def test_only_the_network_computes_in_lower_precision():
     """Decoded images stay float32, near those of a float32 network, and exact where that is asked for."""
     denoiser = Denoiser(network().eval(), Linear(), Eps())
+    level = denoiser.schedule.level(0.5)
     x, y = torch.randn(8, 1, 8, 8), torch.arange(8)
     with torch.no_grad():
-        exact = denoiser.x0(x, 0.5, y)
+        exact = denoiser.x0(x, level, y)
         denoiser.dtype = torch.bfloat16
-        lower = denoiser.x0(x, 0.5, y)
+        lower = denoiser.x0(x, level, y)
         with denoiser.in_float32():
-            assert torch.equal(denoiser.x0(x, 0.5, y), exact)
+            assert torch.equal(denoiser.x0(x, level, y), exact)
     assert lower.dtype == torch.float32 and not torch.equal(lower, exact)
     assert (lower - exact).abs().max() < 0.1
 
 
 @pytest.mark.slow
-def test_a_compiled_run_goes_on_as_an_eager_one(tmp_path):
-    """With the real compiler: the same weights to rounding whoever trains the rest, and with dropout."""
+def test_a_compiled_run_resumes_as_an_eager_one(tmp_path):
+    """With the real compiler: the same weights up to rounding, and with dropout."""
     train_in(tmp_path / "dropout", "network.dropout=0.1", "speed.compile=true", "trainer.max_epochs=1")
     options = ["network.channel_mults=[1]", "speed.precision=32-true", "callbacks.sample_grid=null"]
     train_in(tmp_path / "eager", *options)

@@ -1,4 +1,4 @@
-"""The format of checkpoints: what a file says of itself, and how an earlier one is read."""
+"""The format number of checkpoints, and how those of earlier formats are read."""
 
 from typing import Any
 
@@ -7,35 +7,35 @@ from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 
 FORMAT = 1
-"""Rises when a checkpoint can no longer be read by the versions before."""
+"""Incremented when earlier versions can no longer read a checkpoint."""
 
 KEY = "diffusion_lightning"
 
 ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
-"""Options that format 0 (before version 0.2) did not have, and what their absence means."""
+"""Options that format 0 (before version 0.2) did not have, with the values of that time."""
 
 
 def stamp() -> dict[str, Any]:
-    """What a checkpoint says of itself."""
+    """The entry of a checkpoint that holds its format and version."""
     return {KEY: {"format": FORMAT, "version": __version__}}
 
 
 def format_of(checkpoint: dict[str, Any]) -> int:
-    """The checkpoint's format; 0 where it says nothing."""
-    said = checkpoint.get(KEY)
-    number = said.get("format") if isinstance(said, dict) else 0
+    """The checkpoint's format; 0 where it has no entry."""
+    entry = checkpoint.get(KEY)
+    number = entry.get("format") if isinstance(entry, dict) else 0
     return number if isinstance(number, int) else 0
 
 
 def added_options(checkpoint: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Options younger than the checkpoint, with the values that its absence of them means."""
+    """Options newer than the checkpoint, with the values that it was written under."""
     network = checkpoint["hyper_parameters"]["network"]
     is_unet = network.get("_target_") == "diffusion_lightning.UNet"
     return ADDED if format_of(checkpoint) < 1 and is_unet else {}
 
 
 def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint with its config in today's words.
+    """The checkpoint with its config in the names and options of today.
 
     Raises:
         UserError: if the checkpoint is of a later format.

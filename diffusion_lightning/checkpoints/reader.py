@@ -1,22 +1,23 @@
-"""Checkpoint → objects, without running any code that the file brings along."""
+"""Checkpoint → objects, without running any code that the file contains."""
 
 import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from diffusion_lightning.checkpoints.format import upgraded
 from diffusion_lightning.checkpoints.trust import build_trusted
-from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
 from diffusion_lightning.errors import UserError, first_load_error
+
+if TYPE_CHECKING:
+    from diffusion_lightning.data.base import ImageData
 
 WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
 """Where Lightning's weight averaging keeps the averaged and the raw weights."""
@@ -24,11 +25,11 @@ WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
 _BUILT = {"network": nn.Module, "schedule": Schedule, "parameterization": Parameterization}
 
 _SHAPE = "image_channels", "image_size", "num_classes"
-"""What network and data set have in common."""
+"""What network and data set must agree on."""
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint file itself, or `checkpoints/last.ckpt` of a run directory.
+    """The checkpoint file itself, or `checkpoints/last.ckpt` of a run's folder.
 
     Raises:
         UserError: if there is none.
@@ -36,14 +37,12 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     if not file.is_file():
-        raise UserError(
-            f"no checkpoint at {file}; give checkpoint=<file.ckpt> or checkpoint=<run directory>."
-        )
+        raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder.")
     return file
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The checkpoint as tensors and plain containers, on the CPU.
+    """The checkpoint as tensors and plain containers, on the CPU, its config in the names of today.
 
     Raises:
         UserError: if it is missing, damaged, holds pickled code, or is not one of ours.
@@ -67,7 +66,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _lacking(checkpoint: Any) -> str | None:
-    """What makes it no checkpoint of ours."""
+    """Why it is not a checkpoint of this project; None if it is one."""
     if not isinstance(checkpoint, dict):
         return f"it holds a {type(checkpoint).__name__}"
     config = checkpoint.get("hyper_parameters")
@@ -79,7 +78,9 @@ def _lacking(checkpoint: Any) -> str | None:
     if _interpolates(config):
         return "its config is not resolved"
     network, data = config["network"], config["dataset"]
-    if different := [name for name in _SHAPE if network.get(name, data.get(name)) != data.get(name)]:
+    if missing := [name for name in _SHAPE if not isinstance(data.get(name), int)]:
+        return f"no {missing} in its dataset"
+    if different := [name for name in _SHAPE if network.get(name, data[name]) != data[name]]:
         return f"network and dataset differ in {different}"
     for weights in checkpoint.get("state_dict"), checkpoint.get("current_model_state", {}):
         if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
@@ -94,12 +95,12 @@ def _interpolates(node: Any) -> bool:
     return isinstance(node, str) and "${" in node
 
 
-def config_of(checkpoint: dict[str, Any]) -> DictConfig:
-    """The resolved config of the run that wrote the checkpoint."""
-    return OmegaConf.create(dict(checkpoint["hyper_parameters"]))
+def config_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The resolved config of the run that wrote the checkpoint, as plain containers."""
+    return dict(checkpoint["hyper_parameters"])
 
 
-def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple[str, ...] = ()) -> Denoiser:
+def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: Sequence[str] = ()) -> Denoiser:
     """The trained denoiser in evaluation mode, on the CPU.
 
     Args:
@@ -108,14 +109,14 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple
         trust: further packages whose classes the checkpoint's config may build.
 
     Raises:
-        UserError: if the weights are not there or do not fit, or the config names foreign code.
+        UserError: if the weights are missing or do not fit, or the config names foreign code.
     """
     if weights not in WEIGHTS:
         raise UserError(f"weights={weights!r} is unknown; it must be {' or '.join(WEIGHTS)}.")
-    config = checkpoint["hyper_parameters"]
+    config = config_of(checkpoint)
     parts: Any = [build_trusted(name, config[name], kind, trust) for name, kind in _BUILT.items()]
     denoiser = Denoiser(*parts)
-    # A run without EMA has one set of weights, under Lightning's own key.
+    # A run without EMA has one set of weights, under Lightning's own key
     state = checkpoint.get(WEIGHTS[weights], checkpoint["state_dict"])
     prefix = "denoiser."
     own = {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
@@ -123,27 +124,31 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: tuple
     return denoiser.eval()
 
 
-def load_data_set(data: DictConfig, data_dir: str | None = None, trust: tuple[str, ...] = ()) -> ImageData:
+def load_data_set(
+    data: dict[str, Any], data_dir: str | None = None, trust: Sequence[str] = ()
+) -> "ImageData":
     """The data set that was learned, ready to be loaded.
 
-    What is not there is downloaded into a folder that the user named, never into one that the file names.
+    Missing files are downloaded into a folder that the user named, never into one that the checkpoint names.
 
     Args:
         data: the checkpoint's `dataset`.
-        data_dir: where the data lies, if not where it lay in training.
+        data_dir: the data's folder, if it is not where it was in training.
         trust: as for `load_denoiser`.
 
     Raises:
-        UserError: if it cannot be had, or the config names foreign code.
+        UserError: if the data are not available, or the config names foreign code.
     """
-    module = build_trusted("dataset", data, ImageData, trust, data_dir=data_dir or data.data_dir)
+    from diffusion_lightning.data.base import ImageData
+
+    data_set = build_trusted("dataset", data, ImageData, trust, data_dir=data_dir or data.get("data_dir"))
     if data_dir:
-        module.prepare_data()
-    return module
+        data_set.prepare_data()
+    return data_set
 
 
 def load_test_images(
-    data: DictConfig, which: Sequence[int], data_dir: str | None = None, trust: tuple[str, ...] = ()
+    data: dict[str, Any], which: Sequence[int], data_dir: str | None = None, trust: Sequence[str] = ()
 ) -> tuple[Tensor, Tensor]:
     """Test images as uint8 (B, C, H, W), and their labels (B,), of the data set that was learned.
 
@@ -152,7 +157,7 @@ def load_test_images(
         which: their numbers.
 
     Raises:
-        UserError: if there is no image of such a number, or the data cannot be had.
+        UserError: if there is no image of such a number, or the data are not available.
     """
     images = load_data_set(data, data_dir, trust).load(train=False)
     if not all(0 <= i < len(images) for i in which):

@@ -13,8 +13,8 @@ from diffusion_lightning.files import atomic_write
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the old file, waits for the disk, and puts the new file in its place in one step.
 
-    A kill or a full disk while writing costs nothing: the file of that name is the old one until it is the
-    new one. (Lightning's own writer overwrites it where the temporary folder is on another disk.)
+    A kill or a full disk while writing costs nothing: the name belongs to the old file until the new one is
+    complete. (Lightning's own writer overwrites it where the temporary folder is on another disk.)
 
     Raises:
         UserError: if the file cannot be written; the message says which one and why.
@@ -27,11 +27,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             with atomic_write(path, "wb") as file:
                 torch.save(checkpoint, file)
-        # PyTorch's writer puts an error of its own around that of the disk.
+        # PyTorch's writer wraps the disk's error in one of its own
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"{path} could not be written ({_reason(error)}); earlier checkpoints are as they were: "
-                "make room, then go on with resume=true."
+                f"{path} could not be written ({_reason(error)}); earlier checkpoints are unchanged: "
+                "make room, then resume with resume=true."
             ) from error
 
 

@@ -1,1 +1,1 @@
-"""The command lines."""
+"""The commands: what stands behind train.py, sample.py and evaluate.py."""

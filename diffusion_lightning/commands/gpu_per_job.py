@@ -1,4 +1,4 @@
-"""One job a GPU: each process of a sweep on one machine takes a GPU for itself."""
+"""One GPU per job: each process of a sweep on one machine takes a GPU of its own."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ from diffusion_lightning.errors import UserError
 
 
 def visible_gpus() -> list[str]:
-    """The names of the GPUs that this process may use, found without starting CUDA."""
+    """The names of the GPUs that are visible to this process, without initializing CUDA."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         import torch
@@ -22,16 +22,16 @@ def visible_gpus() -> list[str]:
     return [name for name in visible.replace(" ", "").split(",") if name not in ("", "-1")]
 
 
-# Once a process: CUDA cannot change its GPU later, and the lock is kept as long as the file is open
+# Once per process: CUDA cannot change its GPU later, and the lock lasts as long as the file is open
 @functools.cache
 def claim_gpu() -> IO[str] | None:
-    """Let this process see nothing but the first free GPU, and keep others off it until the process ends.
+    """Restrict this process to the first free GPU, and lock that GPU until the process ends.
 
     Returns:
-        The locked file; None where there is no GPU.
+        The locked file; None on a machine without a GPU.
 
     Raises:
-        UserError: if none is free.
+        UserError: if no GPU is free.
     """
     import fcntl
 
@@ -47,20 +47,20 @@ def claim_gpu() -> IO[str] | None:
         return file
     if gpus:
         raise UserError(
-            f"every GPU ({', '.join(gpus)}) has a job of this or another sweep already; "
-            f"hydra/launcher=joblib hydra.launcher.n_jobs={len(gpus)} starts no more at once."
+            f"every GPU ({', '.join(gpus)}) already has a job of this or another sweep; "
+            f"hydra/launcher=joblib hydra.launcher.n_jobs={len(gpus)} runs at most one job per GPU."
         )
     return None
 
 
 class OneGPUPerJob(Callback):
-    """Claims a GPU for the process before its first job."""
+    """Hydra's callback that claims a GPU for the process before its first job."""
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Claim it.
 
         Raises:
-            SystemExit: if none is free; Hydra makes a mere warning of any other exception.
+            SystemExit: if no GPU is free; Hydra turns any other exception into a warning.
         """
         try:
             claim_gpu()

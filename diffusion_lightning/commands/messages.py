@@ -1,4 +1,4 @@
-"""Exceptions → the one line that helps the person at the keyboard; none for what is our own fault."""
+"""Exceptions → one line for the person at the keyboard; a bug of ours keeps its traceback."""
 
 import sys
 import traceback
@@ -17,11 +17,24 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from diffusion_lightning.errors import UserError
 
 LIBRARIES = "hydra", "omegaconf", "lightning", "submitit", "torch.optim"
-"""A value that one of them refuses comes from the command line."""
+"""Libraries that are given values of the command line: an error raised there is about such a value."""
+
+RENAMED = {
+    "network=digits": "network=unet_tiny",
+    "network=mnist": "network=unet_small",
+    "network=fashion_mnist": "network=unet_small",
+    "network=cifar10": "network=unet_ddpm",
+    "network=image_folder": "network=unet_ddpm",
+    "extractor=cifar10": "extractor=inception",
+    "extractor=fashion_mnist": "extractor=inception",
+    "extractor=image_folder": "extractor=inception",
+    "experiment=digits_search": "search=digits",
+}
+"""Options of groups that had another name before version 0.2, and their names of today."""
 
 
 def user_message(error: BaseException) -> str | None:
-    """The message for the user if the error, or what is wrapped in it, is about their input or machine."""
+    """The message for the user, if the error or its cause is about their input or machine; otherwise None."""
     if isinstance(error, UserError):
         # A loader's worker puts its traceback before the message
         return str(error).rpartition("UserError: ")[2].strip()
@@ -43,7 +56,7 @@ def user_message(error: BaseException) -> str | None:
 
 
 def _of_instantiation(error: InstantiationException) -> str | None:
-    """Hydra's error around what a constructor raised."""
+    """Of Hydra's error around the one that a constructor raised."""
     cause, where = error.__cause__, str(error).rpartition("full_key: ")[2]
     if cause is None:
         return _one_line(error)
@@ -53,18 +66,18 @@ def _of_instantiation(error: InstantiationException) -> str | None:
 
 
 def _of_omegaconf(error: OmegaConfBaseException) -> str:
-    """A value that is missing or not allowed, an interpolation that leads nowhere, or an unknown key."""
+    """Of a value that is missing or not allowed, an interpolation that finds nothing, or an unknown key."""
     parent = error.parent_node
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(parent, DictConfig):
         known = [key for key in map(str, parent or ()) if key != "hydra" and not key.startswith("_")]
-        new = f"what is new takes a plus, +{error.full_key}=<value>"
+        new = f"+{error.full_key}=<value> adds a new one"
         return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}; {new}."
     text = str(error).splitlines()[0]
     return f"{error.full_key}: {text}." if error.full_key else f"{text}."
 
 
 def _of_hydra(error: CompactHydraException) -> str:
-    """A command line that is no config."""
+    """Of a command line that does not make a config."""
     if isinstance(error, MissingConfigException) and error.options:
         return _choices(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
     if isinstance(error, OverrideParseException):
@@ -79,7 +92,7 @@ def _of_hydra(error: CompactHydraException) -> str:
 
 
 def _unknown_option() -> str | None:
-    """What the command line asks of a group that has no such option."""
+    """Of the first group on the command line that has no option of the name given."""
     if not GlobalHydra.instance().is_initialized():
         return None
     for argument in sys.argv[1:]:
@@ -91,12 +104,14 @@ def _unknown_option() -> str | None:
 
 
 def _choices(group: str, name: str, options: Any) -> str:
+    if today := RENAMED.get(f"{group}={name}"):
+        return f"{group}={name} is now called {today}."
     value = f"change a value of it with {group.replace('/', '.')}.<name>=<value>"
     return f"there is no {group}={name}; choose {group}= from {', '.join(options)}, or {value}."
 
 
 def _raised_in(error: BaseException) -> str:
-    """The module that raised the error."""
+    """The name of the module that raised the error."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return frames[-1].f_globals.get("__name__", "") if frames else ""
 

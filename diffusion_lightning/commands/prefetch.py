@@ -1,11 +1,11 @@
-"""Fetch the weights of the field's FID: `python -m diffusion_lightning.commands.prefetch`."""
+"""Download the weights for the field's FID: `python -m diffusion_lightning.commands.prefetch`."""
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
 
 
 def main() -> None:
-    """Fetch Inception's weights into the cache and print where they are."""
+    """Download Inception's weights into the cache and print their path."""
     try:
         print(fetch(INCEPTION))
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What torchrun and SLURM tell the processes that they start: which of them this is, and of which run."""
+"""Names of runs and of their logs, and what torchrun and SLURM tell the processes that they start."""
 
 import os
 from datetime import datetime
@@ -13,10 +13,10 @@ def process_number() -> int:
 
 
 def config_folder(run_dir: str, resume: bool) -> str | None:
-    """Where Hydra keeps the config in a run's folder; none if that is not this process's to write.
+    """The folder within a run's folder for Hydra's copy of the config; None if this process must write none.
 
-    The config with which a run was started stays: those with which it is gone on with lie below it, and a
-    command that does not want to go on with it will be refused.
+    Only process 0 writes it. The config of a run's start is kept: those of resumed runs go to folders below
+    it. A command that does not resume the run writes none, as it will be refused.
     """
     started = (Path(run_dir) / ".hydra").exists()
     if process_number() or (started and not resume):
@@ -25,15 +25,15 @@ def config_folder(run_dir: str, resume: bool) -> str | None:
 
 
 def job_name(name: str) -> str:
-    """A name of its own for the log of each process."""
+    """The name of this process's log: each process has its own."""
     return f"{name}_{process_number()}" if process_number() else name
 
 
 def run_name() -> str:
-    """A name for the run's folder, the same in all processes: the time, or the job that they belong to.
+    """The name of the run's folder: the time, or in several processes the job that they belong to.
 
     Raises:
-        UserError: if several processes were started together, and nothing says as what.
+        UserError: if several processes were started together as no job.
     """
     if int(_told("WORLD_SIZE", "SLURM_NTASKS") or 1) == 1:
         return f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
@@ -41,12 +41,12 @@ def run_name() -> str:
     job = job if job != "none" else os.environ.get("SLURM_JOB_ID", "none")
     if job == "none":
         raise UserError(
-            "several processes were started together, and need one folder: give hydra.run.dir=<folder>, or "
+            "several processes were started together and need one folder: give hydra.run.dir=<folder>, or "
             "torchrun --rdzv-id=<name>."
         )
     return job
 
 
 def _told(torchrun: str, slurm: str) -> str | None:
-    """torchrun within a SLURM job knows better."""
+    """The value of torchrun's variable, otherwise of SLURM's: torchrun may run within a job of SLURM."""
     return os.environ.get(torchrun, os.environ.get(slurm))

@@ -1,6 +1,6 @@
-"""A sweep's results as one table and its plots.
+"""The results of a sweep as one table and its plots.
 
-The sweeps of `train.py` and `evaluate.py` write it by themselves; for a folder it is written again by
+Sweeps (`-m`) of `train.py` and `evaluate.py` write it; for the folder of a sweep it is written again by
 `python -m diffusion_lightning.commands.sweep_tables <sweep folder>`.
 """
 
@@ -17,44 +17,46 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
-from diffusion_lightning.figures import draw_lines, new_figure, write_csv, write_markdown
+from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import atomic_write
 from diffusion_lightning.loggers import last_values
+from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
 
 QUALITIES = "fid", "accuracy"
-"""What is drawn against the guidance scale."""
+"""Figures that are plotted against the guidance scale."""
 
 RESULT = "result.json"
-"""What a training of a sweep came to; one that is not finished has none."""
+"""The file with the result of a training in a sweep, written when it is finished."""
 
 Row = dict[str, Any]
 
 
 class SweepTable(Callback, ABC):
-    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and all of it to W&B."""
+    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and logs all to W&B."""
 
     name = "study"
 
     @abstractmethod
     def rows(self, folder: Path) -> list[Row]:
-        """One row a finished job, in order: what was overridden, what came out, and from what."""
+        """One row per finished job, in order: its overrides, its figures, and their provenance."""
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
-        """Draw `<name>.png`, if there is something to draw."""
+        """Draw `<name>.png` and return its path; None if there is nothing to draw."""
         return None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Bring the table up to date; a single run has none."""
+        """Update the table; a single run has none."""
         if config.hydra.mode.name == "MULTIRUN":
             self.write(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Draw, and hand table and picture to W&B."""
+        """Draw the plots, and log table and plots to W&B."""
         folder = Path(config.hydra.sweep.dir)
         rows = self.write(folder)
         if not rows:
@@ -65,7 +67,7 @@ class SweepTable(Callback, ABC):
             self._to_wandb(config, folder, rows, picture)
 
     def write(self, folder: Path) -> list[Row]:
-        """The table as it is now, written as CSV and Markdown."""
+        """Write the table as CSV and Markdown, and return its rows."""
         rows = _filled(self.rows(folder))
         if rows:
             write_csv(rows, folder / f"{self.name}.csv")
@@ -73,9 +75,7 @@ class SweepTable(Callback, ABC):
         return rows
 
     def _to_wandb(self, config: DictConfig, folder: Path, rows: Sequence[Row], picture: Path | None) -> None:
-        with open_dict(config):
-            config.paths.run_dir = str(folder)
-        logger = instantiate(config.logger.wandb)
+        logger = instantiate(changed(config, {"paths.run_dir": str(folder)}).logger.wandb)
         columns, data = list(rows[0]), [list(row.values()) for row in rows]
         logger.log_table(f"{self.name}_table", columns=columns, data=data)
         if picture:
@@ -83,11 +83,11 @@ class SweepTable(Callback, ABC):
         logger.experiment.finish()
 
 
-class EvaluationStudy(SweepTable):
-    """Of `evaluate.py -m`: FID against evaluations of the network, and against the guidance scale."""
+class EvaluationTable(SweepTable):
+    """The table of `evaluate.py -m`: FID against network evaluations, and against the guidance scale."""
 
     def rows(self, folder: Path) -> list[Row]:
-        """From every job's evaluation.json, in the order of what was overridden."""
+        """One row per evaluation.json, ordered by the overrides."""
         rows = [
             _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
             for file in folder.glob(f"*/{RECORD}")
@@ -95,7 +95,7 @@ class EvaluationStudy(SweepTable):
         return sorted(_filled(rows), key=_by_value)
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
-        """FID against NFE, and FID and accuracy against w; a line for each setting of everything else."""
+        """FID against NFE, and FID and accuracy against w; one line per setting of the other overrides."""
         settings = list(rows[0])[: list(rows[0]).index("nfe")]
         panels = [
             ("nfe", "fid", "sampler.steps"),
@@ -109,7 +109,7 @@ class EvaluationStudy(SweepTable):
             draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
             if y == "fid":
                 axis.set_yscale("log")
-                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="as many test images")
+                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="N test images")
             if x == "nfe":
                 axis.set_xscale("log", base=2)
                 axis.xaxis.set_major_formatter("{x:g}")
@@ -119,13 +119,13 @@ class EvaluationStudy(SweepTable):
 
 
 class TrainingTable(SweepTable):
-    """Of `train.py -m`: the last value of every metric, the job of the smallest `optimized_metric` first."""
+    """The table of `train.py -m`: the last value of every metric, smallest `optimized_metric` first."""
 
     name = "sweep"
 
     @rank_zero_only
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Write down what the job came to, if it is finished, and bring the table up to date."""
+        """Write the result of a finished job, and update the table."""
         if config.hydra.mode.name == "MULTIRUN" and job_return.status == JobStatus.COMPLETED:
             folder = Path(config.hydra.runtime.output_dir)
             result = {
@@ -138,7 +138,7 @@ class TrainingTable(SweepTable):
         super().on_job_end(config, job_return, **kwargs)
 
     def rows(self, folder: Path) -> list[Row]:
-        """From every job's result.json, the best first."""
+        """One row per result.json, the best first."""
         results = [(json.loads(file.read_text()), file.parent.name) for file in folder.glob(f"*/{RESULT}")]
         return [
             _training(result) | {"folder": name}
@@ -170,34 +170,34 @@ def _training(result: dict[str, Any]) -> Row:
 
 
 def _score(result: dict[str, Any]) -> tuple[bool, float]:
-    """The smaller the better; NaN and nothing at all are the worst."""
+    """The key of the order: smaller is better, and NaN or no value is worst."""
     value = result["metrics"].get(result["optimized_metric"], math.nan)
     return math.isnan(value), value
 
 
 def _filled(rows: list[Row]) -> list[Row]:
-    """All rows with the columns of all."""
+    """The rows, each with the columns of all rows."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _by_value(row: Row) -> list[tuple[bool, float, str]]:
-    """By the first column, then by the next; numbers before words."""
+    """The key of the order: by the first column, then the next; numbers before text."""
     return [(isinstance(x, str), 0.0 if isinstance(x, str) or x is None else x, str(x)) for x in row.values()]
 
 
 def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
-    """The rows with values there: unconditional images have no accuracy."""
+    """The rows with a value in each of these columns: unconditional images have no accuracy."""
     return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
 
 
 def main(folder: str) -> None:
-    """Write the table and the plots of a sweep's folder again."""
-    study: SweepTable = EvaluationStudy() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
-    rows = study.write(Path(folder))
+    """Write the table and the plots of the folder of a sweep again."""
+    table: SweepTable = EvaluationTable() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
+    rows = table.write(Path(folder))
     if not rows:
         raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
-    print(study.plot(rows, Path(folder)) or Path(folder) / f"{study.name}.md")
+    print(table.plot(rows, Path(folder)) or Path(folder) / f"{table.name}.md")
 
 
 if __name__ == "__main__":

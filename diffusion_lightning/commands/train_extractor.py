@@ -1,4 +1,4 @@
-"""Trains a small classifier as a feature extractor.
+"""Train a small classifier as a feature extractor.
 
 `python -m diffusion_lightning.commands.train_extractor dataset=mnist data_dir=data/`
 """
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from omegaconf import DictConfig
@@ -17,7 +16,7 @@ from torch.nn.functional import cross_entropy, pad
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from diffusion_lightning.commands.task import task
+from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.config.build import build_data, frozen
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.data.base import ImageData
@@ -28,7 +27,7 @@ from diffusion_lightning.hashing import file_sha256
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.speed import device_type
 
-log = logging.getLogger("extractors.train")
+log = logging.getLogger("train_extractor")
 
 EVALUATED_AT_ONCE = 1000
 """Images."""
@@ -58,7 +57,7 @@ class ClassifierTraining(LightningModule):
         self.label_smoothing = label_smoothing
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Loss of a batch."""
+        """The loss of a batch."""
         x, y = batch
         _, logits = self.classifier(shifted(to_uint8(x), self.shift))
         loss = cross_entropy(logits, y, label_smoothing=self.label_smoothing)
@@ -74,7 +73,7 @@ class ClassifierTraining(LightningModule):
 
 
 def shifted(pixels: Tensor, shift: float) -> Tensor:
-    """uint8 images (B, C, H, W), each moved by up to this part of its side each way, black coming in."""
+    """uint8 images (B, C, H, W), each shifted by up to this fraction of its side, filled up with black."""
     size = pixels.shape[-1]
     most = round(shift * size)
     padded = pad(pixels, (most,) * 4)
@@ -102,7 +101,8 @@ def train(cfg: DictConfig) -> Path:
     if file.exists() and not cfg.overwrite:
         raise UserError(f"{file} exists: add overwrite=true, or choose another out=.")
     seed_everything(cfg.seed, workers=True, verbose=False)
-    data = cast(ImageData, build_data(cfg))
+    built, cfg = build_data(cfg)
+    data = cast(ImageData, built)
     data.setup()
     classifier = instantiate(cfg.extractor, weights=None)
     if hasattr(classifier, "whiten"):
@@ -127,7 +127,8 @@ def train(cfg: DictConfig) -> Path:
     save_file(weights, file)
     classifier.load_state_dict(weights)
     percent = 100 * accuracy(frozen(classifier), data.test_images)
-    log.info("%s: %.2f %% of the test images right, sha256: %s", file, percent, file_sha256(file))
+    found = "%s: %.2f %% of the test images are classified correctly, sha256: %s"
+    log.info(found, file, percent, file_sha256(file))
     return file
 
 
@@ -137,11 +138,9 @@ def stored(value: Tensor, half: bool) -> Tensor:
     return value.half() if half and value.is_floating_point() else value
 
 
-@hydra.main(version_base="1.3", config_path="../../conf", config_name="classifier")
-@task
-def main(cfg: DictConfig) -> None:
-    """Command line."""
-    train(cfg)
+def main() -> None:
+    """The command line."""
+    run_command(train, "train_extractor")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Config → objects: what a config may hold, and what is built from it."""
+"""Config → objects: what a config may contain, and what is built from it."""

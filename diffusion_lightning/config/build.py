@@ -1,21 +1,21 @@
-"""Config → what training, sampling and evaluation share: data, denoiser, sampling, extractor."""
+"""Config → the objects that training, sampling and evaluation share: data, denoiser, sampling, extractor."""
 
 from lightning.pytorch import LightningDataModule
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from torch import nn
 
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.sampling import Sampling
 
 
-def build_data(cfg: DictConfig) -> LightningDataModule:
-    """The data module; what only the data knows (classes of a folder) goes back into the config."""
+def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DictConfig]:
+    """The data module, and the config with the classes that the data module knows (those of a folder)."""
     data = instantiate(cfg.dataset)
-    with open_dict(cfg):
-        cfg.dataset.num_classes = data.num_classes
-        cfg.dataset.class_names = data.class_names and list(data.class_names)
-    return data
+    names = data.class_names and list(data.class_names)
+    facts = {"dataset.num_classes": data.num_classes, "dataset.class_names": names}
+    return data, changed(cfg, facts)
 
 
 def build_denoiser(cfg: DictConfig) -> Denoiser:
@@ -33,7 +33,7 @@ def build_extractor(cfg: DictConfig) -> nn.Module:
 
 
 def frozen(extractor: nn.Module) -> nn.Module:
-    """The extractor as one that never learns."""
+    """The extractor in evaluation mode, without gradients."""
     return extractor.eval().requires_grad_(False)
 
 

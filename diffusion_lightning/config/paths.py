@@ -1,4 +1,4 @@
-"""What callbacks and loggers write stays inside the run's folder."""
+"""Where configs are read from, and where a run may write."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,18 @@ FOLDERS = "folder", "dirpath", "save_dir", "default_root_dir"
 """Arguments that are a folder."""
 
 NAMES = "filename", "name", "version"
-"""Arguments that are part of a file's name, or of a folder's."""
+"""Arguments that are part of the name of a file or folder."""
+
+
+def conf_folder() -> Path:
+    """The folder conf/: within the package if it was installed from a wheel, beside it in a clone."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
 
 
 def check_places(cfg: DictConfig) -> None:
-    """Refuse folders and names that lead out of `paths.run_dir`; that folder itself is the user's to choose.
+    """Refuse folders and names of callbacks and loggers that lead out of `paths.run_dir`.
 
     Raises:
         UserError: for the first such path.

@@ -1,4 +1,4 @@
-"""Numbers that go to Lightning and to the optimizer, which look at them after a while, or never."""
+"""Ranges of numbers for Lightning and the optimizer, which check them late or never."""
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -16,10 +16,10 @@ LIMITS = "trainer.max_epochs", "trainer.max_steps"
 
 
 def check_ranges(cfg: DictConfig) -> None:
-    """Refuse what would train nothing, or fail in the middle of it.
+    """Refuse numbers with which nothing would be trained, or training would fail midway.
 
     Raises:
-        UserError: for the first number that is out of its range.
+        UserError: for the first number out of its range.
     """
     for name in POSITIVE + NOT_NEGATIVE + LIMITS:
         value = OmegaConf.select(cfg, name)

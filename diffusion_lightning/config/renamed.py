@@ -1,4 +1,4 @@
-"""What `_target_` was called by earlier versions: their checkpoints, records and configs stay valid."""
+"""Names of `_target_` in earlier versions, whose checkpoints, records and configs stay valid."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ _BEFORE_0_2 = {
     "tasks.schedule_study": "ScheduleStudy",
     "tasks.sweeps": "ClassSweep GuidanceSweep",
 }
-"""Modules before version 0.2, and the public names that stood in them."""
+"""Modules before version 0.2, and the names in them that are public today."""
 
 RENAMED = {
     **{

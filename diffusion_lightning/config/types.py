@@ -1,16 +1,17 @@
-"""Are a config's values of the types that the constructors ask for? Known before anything is built."""
+"""Checks that a config's values are of the types that constructors ask for, before anything is built."""
 
 import inspect
 import math
+import pkgutil
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from diffusion_lightning.config.renamed import RENAMED
 from diffusion_lightning.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 OPTIONS: dict[str, Any] = {
     "accelerator": str,
@@ -36,7 +37,7 @@ OPTIONS: dict[str, Any] = {
     "warmup_images": int,
     "weights": str,
 }
-"""What no constructor takes: the values at the top of `conf/*.yaml`."""
+"""Types of the values at the top of `conf/*.yaml`, which no constructor takes."""
 
 NAMES = {
     type(None): ("null", "nulls"),
@@ -45,20 +46,22 @@ NAMES = {
     float: ("a finite number", "finite numbers"),
     str: ("text", "texts"),
 }
-"""What one value of a plain type is called, and many."""
+"""Singular and plural of the plain types."""
 
 LISTS = {list, tuple, Sequence, Iterable, Collection}
 
 
-def check_config(cfg: DictConfig) -> None:
-    """Refuse what is of a wrong type, unknown or missing, anywhere in the config of a command line.
+def check_config(cfg: "DictConfig") -> None:
+    """Refuse a value of a wrong type, an unknown or a missing one, anywhere in a command's config.
 
     Raises:
-        UserError: for the first such value; it says where it stands and what is allowed there.
+        UserError: for the first such value; it says where the value stands and what is allowed there.
     """
+    from omegaconf import OmegaConf
+
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     check_arguments(plain, "", OmegaConf.to_container(cfg))
-    # Other command lines have parts of the recipe of training, which are nothing to build
+    # The configs of other commands hold parts of these groups, which are not built
     for group in ("callbacks", "logger", "metrics") if _is_object(plain.get("trainer")) else ("metrics",):
         for name, node in (plain.get(group) or {}).items():
             if node and not _is_object(node):
@@ -66,12 +69,12 @@ def check_config(cfg: DictConfig) -> None:
 
 
 def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
-    """Refuse what the constructors that a plain config names would not take; `name` is where it stands.
+    """Refuse values that the constructors named in a config would not take.
 
     Args:
-        node: a resolved config.
-        name: where it stands in the whole.
-        unresolved: the same before interpolation, if there is any.
+        node: a resolved config, as plain containers.
+        name: where it stands in the whole config.
+        unresolved: the same before interpolation, if it has any.
 
     Raises:
         UserError: for the first such value.
@@ -85,7 +88,7 @@ def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
             known = ", ".join(hints) or "nothing"
             raise UserError(f"{where} is unknown: {node['_target_']} takes {known}.")
         hint, source = hints.get(key, OPTIONS.get(where, object)), _items(unresolved).get(key)
-        # A null from elsewhere may be filled in there: the classes of a folder are not known yet
+        # An interpolated null may get its value later: the classes of a folder are not known yet
         known_later = value is None and source is not None
         if not known_later and not _fits(value, hint):
             advice = _advice(where, value, hint)
@@ -98,10 +101,10 @@ def _items(node: Any) -> dict[Any, Any]:
 
 
 def _arguments(target: str) -> tuple[dict[str, Any], bool]:
-    """Name → type of what a class or function takes, and whether that is all."""
+    """Name → type of the arguments of a class or function, and whether it takes no others."""
     try:
-        found = get_object(RENAMED.get(target, target))
-    except Exception:  # whatever an import raises; it is told when the object is built
+        found = pkgutil.resolve_name(RENAMED.get(target, target))
+    except Exception:  # whatever an import raises; it is reported when the object is built
         return {}, False
     hints: dict[str, Any] = {}
     for function in _constructors(found) if isinstance(found, type) else [found]:
@@ -109,21 +112,21 @@ def _arguments(target: str) -> tuple[dict[str, Any], bool]:
         named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         annotated = _annotations(function)
         hints = {name: annotated.get(name, object) for name in named if name != "self"} | hints
-        # What a constructor hands on by **others is its base class's
+        # What a constructor passes on as **others belongs to its base class
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
             return hints, True
     return hints, isinstance(found, type) and not _constructors(found)
 
 
 def _constructors(cls: type) -> list[Any]:
-    """Its own and its bases' __init__; object's says nothing."""
+    """The __init__ of the class and of its bases, without that of object."""
     return [vars(c)["__init__"] for c in cls.__mro__[:-1] if "__init__" in vars(c)]
 
 
 def _annotations(function: Any) -> dict[str, Any]:
     try:
         return get_type_hints(function)
-    except (NameError, TypeError):  # some of them only a type checker can read
+    except (NameError, TypeError):  # annotations that only a type checker can read
         return getattr(function, "__annotations__", {})
 
 
@@ -143,7 +146,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(any(_fits(v, one) for one in inner or [object]) for v in value)
     if kind in (dict, Mapping):
         return isinstance(value, dict)
-    # Of any other class it is an object, to be built from its own `_target_`
+    # A value of any other class is an object, to be built from its own `_target_`
     return _is_object(value) or kind in (Any, object) or not isinstance(kind, type)
 
 

@@ -1,4 +1,4 @@
-"""What every data module shares."""
+"""The base of every data module."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader
+from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader, PixelBatch
 from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.images import from_uint8
 
@@ -19,10 +19,13 @@ class TensorImages(ImageSet):
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         if images.dtype != torch.uint8 or len(images) != len(labels):
-            raise UserError(f"{len(images)} images {images.dtype} and {len(labels)} labels are no data set.")
+            raise UserError(
+                f"{len(images)} images of {images.dtype} with {len(labels)} labels; images must be uint8, "
+                "with one label each."
+            )
         self.images, self.labels = images, labels.long()
 
-    def __getitem__(self, indices: Tensor) -> Batch:
+    def __getitem__(self, indices: Tensor) -> PixelBatch:
         """The images and labels at the indices (B,)."""
         indices = indices.to(self.labels.device, non_blocking=True)
         return self.images[indices], self.labels[indices]
@@ -33,24 +36,24 @@ class TensorImages(ImageSet):
 
 
 GPU_RESIDENT_BYTES = 2**30
-"""Bytes of a training set in memory that a GPU takes whole, so that no batch has to be moved there."""
+"""A training set of up to this many bytes is kept on the GPU, so that no batch has to be moved there."""
 
 
 class ImageData(LightningDataModule, ABC):
-    """Official splits as uint8, handed to the model as float32 in [-1, 1].
+    """A data set in its official splits: stored as uint8, given to the model as float32 in [-1, 1].
 
     Args:
-        data_dir: where the data lies or is downloaded to.
+        data_dir: the folder that holds the data, or into which it is downloaded.
         batch_size: images per process and step.
-        image_channels, image_size: C and H = W, which the network is built for.
+        image_channels, image_size: C and H = W; the network is built for them.
         num_classes: K; 0 without labels.
         class_names: one name per label.
-        flip: mirror half of the training images.
-        seed: of order and flips.
-        num_workers: processes that load batches of a set on disk; one in memory needs none.
+        flip: mirror a random half of the training images.
+        seed: of the order and the flips.
+        num_workers: processes that load batches from disk; a set in memory needs none.
 
     Raises:
-        UserError: if a number is too small, or, in `setup`, if the images are not as described.
+        UserError: if a number is too small; in `setup`, if the images are not as described.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class ImageData(LightningDataModule, ABC):
         check_counts(batch_size=batch_size, image_channels=image_channels, image_size=image_size)
         check_counts(least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         if data_dir is None:
-            raise UserError("data_dir is null; give data_dir=<folder>.")
+            raise UserError("data_dir is null; it must be a folder.")
         self.data_dir = Path(data_dir)
         self.batch_size = batch_size
         self.image_channels = image_channels
@@ -101,7 +104,7 @@ class ImageData(LightningDataModule, ABC):
         return self._loaded(train=False)
 
     def _loaded(self, train: bool) -> ImageSet:
-        assert self._sets is not None, "setup() comes first"
+        assert self._sets is not None, "call setup() first"
         return self._sets[0 if train else 1]
 
     def setup(self, stage: str | None = None) -> None:
@@ -118,8 +121,8 @@ class ImageData(LightningDataModule, ABC):
         shape = tuple(images[torch.tensor([0])][0].shape[1:])
         if shape != self.shape:
             raise UserError(
-                f"the images are {shape} (C, H, W), but dataset.image_channels and "
-                f"dataset.image_size say {self.shape}."
+                f"the images are {shape} (C, H, W), but dataset.image_channels and dataset.image_size say "
+                f"{self.shape}; set them to what the images are."
             )
         largest = int(images.labels.max())
         if self.num_classes and largest >= self.num_classes:
@@ -139,10 +142,17 @@ class ImageData(LightningDataModule, ABC):
     def _loader(self, train: bool) -> DataLoader:
         images = self._loaded(train)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        # Overfitting is to the same few batches in every epoch
+        # A run that overfits sees the same few batches in every epoch
         overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        shuffle = train and not overfit
-        batches = BatchSampler(len(images), self.batch_size, self.seed, shuffle, self.flip, rank, world)
+        batches = BatchSampler(
+            len(images),
+            self.batch_size,
+            self.seed,
+            shuffle=train and not overfit,
+            flip=self.flip,
+            rank=rank,
+            world_size=world,
+        )
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if isinstance(images, TensorImages) and train and device.type == "cuda":
@@ -150,18 +160,18 @@ class ImageData(LightningDataModule, ABC):
         return Loader(
             Flipped(images),
             sampler=batches,
-            batch_size=None,  # `batches` yields whole batches
+            batch_size=None,  # the sampler yields whole batches
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda" and images.labels.device.type == "cpu",
         )
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: PixelBatch, dataloader_idx: int) -> Batch:
         """uint8 to float32 in [-1, 1], on the device."""
         x, y = batch
         return from_uint8(x), y
 
 
 def data_of(trainer: Trainer) -> ImageData:
-    """The data module that the trainer was given."""
+    """The trainer's data module."""
     return trainer.datamodule  # type: ignore[attr-defined]

@@ -11,18 +11,24 @@ from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from diffusion_lightning.diffusion.noise import derive_seed
 from diffusion_lightning.hashing import tensors_sha256
 
+Selection = tuple[Tensor, Tensor]
+"""What a batch is made of: the indices (B,) of its images, and which of them are mirrored (B,)."""
+
+PixelBatch = tuple[Tensor, Tensor]
+"""uint8 images (B, C, H, W) and labels (B,), as they are stored and moved to the device."""
+
 Batch = tuple[Tensor, Tensor]
-"""uint8 images (B, C, H, W) and labels (B,), or indices (B,) and flips (B,)."""
+"""Images (B, C, H, W) in [-1, 1] and labels (B,), as a model sees them."""
 
 
 class BatchSampler(SequentialSampler):
-    """Yields (indices (B,), flips (B,)): what to load and what to mirror.
+    """Yields a `Selection` for each batch of an epoch.
 
-    With W processes, global batch i is a run of B W images of the epoch's order and each process
-    takes its share, so W processes see what one process with batches of B W images sees. Training
-    leaves out the incomplete last batch, unless it is the only one. No process is ever handed an
-    empty batch: a last batch of fewer than W images joins the one before it, and of a set of fewer
-    than W images some processes see the same one.
+    With W processes, global batch i is a run of B W images of the epoch's order, and each process takes its
+    shard of it, so W processes see what one process with batches of B W images sees. Training leaves out the
+    incomplete last batch, unless it is the only one. No process ever gets an empty batch: a last batch of
+    fewer than W images joins the one before it, and of a set of fewer than W images some processes see the
+    same one.
 
     Under `trainer.overfit_batches` Lightning replaces every sampler that is not a `SequentialSampler`.
 
@@ -30,9 +36,11 @@ class BatchSampler(SequentialSampler):
         num_images: size of the set.
         batch_size: B, per process.
         seed: of order and flips.
-        train: shuffle and drop the rest; otherwise every image comes once, in order, unflipped.
-        flip: mirror half of the training images.
-        rank, world_size: which of how many processes this is.
+        shuffle: shuffle, and leave out the incomplete last batch; otherwise every image comes once, in order
+            and unmirrored.
+        flip: mirror a random half of the images, if they are shuffled.
+        rank: number of this process.
+        world_size: W.
     """
 
     def __init__(
@@ -40,7 +48,8 @@ class BatchSampler(SequentialSampler):
         num_images: int,
         batch_size: int,
         seed: int = 0,
-        train: bool = True,
+        *,
+        shuffle: bool = True,
         flip: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -48,9 +57,10 @@ class BatchSampler(SequentialSampler):
         self.num_images = num_images
         self.batch_size = batch_size
         self.seed = seed
-        self.train = train
+        self.shuffle = shuffle
         self.flip = flip
-        self.rank, self.world_size = rank, world_size
+        self.rank = rank
+        self.world_size = world_size
         self.epoch = 0
         self.start = 0
 
@@ -67,39 +77,40 @@ class BatchSampler(SequentialSampler):
         """Batches per epoch."""
         whole, rest = divmod(self.num_images, self.batch_size * self.world_size)
         # All processes need the same number of batches, none empty, or the collective calls hang.
-        return max(1, whole if self.train or rest < self.world_size else whole + 1)
+        return max(1, whole if self.shuffle or rest < self.world_size else whole + 1)
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Selection]:  # type: ignore[override]
         """The epoch's batches for this process, from `start` on."""
         rng = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch))
         order, flips = torch.arange(self.num_images), torch.zeros(self.num_images, dtype=torch.bool)
-        if self.train:
+        if self.shuffle:
             order = torch.randperm(self.num_images, generator=rng)
             if self.flip:
                 flips = torch.rand(self.num_images, generator=rng) < 0.5
         size, last = self.batch_size * self.world_size, len(self) - 1
-        rank = self.rank % self.num_images
+        first = self.rank % self.num_images
         for i in range(self.start, last + 1):
-            to_the_end = i == last and not (self.train and self.num_images >= size)
-            end = self.num_images if to_the_end else (i + 1) * size
-            mine = slice(i * size + rank, end, self.world_size)
+            takes_the_rest = i == last and not (self.shuffle and self.num_images >= size)
+            end = self.num_images if takes_the_rest else (i + 1) * size
+            mine = slice(i * size + first, end, self.world_size)
             yield order[mine], flips[mine]
 
 
 class Loader(DataLoader):
-    """A loader of `BatchSampler` whose place in the epoch is part of Lightning's checkpoints."""
+    """A loader with a `BatchSampler`, whose place in the epoch is part of Lightning's checkpoints."""
 
     sampler: BatchSampler
     batch = 0
-    """The number of the batch that was handed out last."""
+    """The number of the latest batch."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """The epoch's batches, from where a checkpoint left off; workers start at the first one."""
-        for self.batch, images in enumerate(super().__iter__(), self.sampler.start):  # noqa: B020
+        """The epoch's batches, from where a checkpoint left off."""
+        for number, images in enumerate(super().__iter__(), self.sampler.start):
+            self.batch = number
             yield images
 
     def state_dict(self) -> dict[str, int]:
-        """The place: a checkpoint is written before the batch that was handed out last is trained on."""
+        """The place: a checkpoint is written before the latest batch is trained on."""
         return {"epoch": self.sampler.epoch, "batch": self.batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -107,7 +118,7 @@ class Loader(DataLoader):
         self.sampler.go_to(state["epoch"], state["batch"])
 
 
-class ImageSet(Dataset[Batch], ABC):
+class ImageSet(Dataset[PixelBatch], ABC):
     """A set of N images that gives a whole batch at once; labels is int64 (N,)."""
 
     labels: Tensor
@@ -117,24 +128,26 @@ class ImageSet(Dataset[Batch], ABC):
         return len(self.labels)
 
     @abstractmethod
-    def __getitem__(self, indices: Tensor) -> Batch:
+    def __getitem__(self, indices: Tensor) -> PixelBatch:
         """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
 
     def sha256(self) -> str:
-        """SHA-256 of all pixels and labels, by which statistics of the set are known."""
-        parts = torch.arange(len(self)).split(1000)
-        return tensors_sha256(named for part in parts for named in zip(("x", "y"), self[part], strict=True))
+        """SHA-256 of all pixels and labels; cached statistics of the set are found by it."""
+        blocks = torch.arange(len(self)).split(1000)
+        return tensors_sha256(
+            named for block in blocks for named in zip(("x", "y"), self[block], strict=True)
+        )
 
 
-class Flipped(Dataset[Batch]):
-    """Batches of a set of images, with the images mirrored that `BatchSampler` marks."""
+class Flipped(Dataset[PixelBatch]):
+    """Batches of a set of images, with the images mirrored that a `Selection` marks."""
 
     def __init__(self, images: ImageSet) -> None:
         self.images = images
 
-    def __getitem__(self, batch: Batch) -> Batch:
+    def __getitem__(self, selection: Selection) -> PixelBatch:
         """uint8 images (B, C, H, W) and labels (B,)."""
-        indices, flips = batch
+        indices, flips = selection
         x, y = self.images[indices]
         if flips.any():
             flips = flips.to(x.device, non_blocking=True)

@@ -16,7 +16,7 @@ class CIFAR10(ImageData):
     """50,000 + 10,000 32x32 colour images (Krizhevsky 2009), from the files that torchvision downloads."""
 
     def prepare_data(self) -> None:
-        """Download what is absent, with progress and MD5 checks."""
+        """Download the archive if files are missing, with progress and MD5 checks."""
         from torchvision.datasets.utils import check_integrity, download_url
 
         with self._downloading():
@@ -51,18 +51,18 @@ class CIFAR10(ImageData):
 
 
 def _official() -> Any:
-    """torchvision's class knows the names and sums; it would unpickle whatever the files hold."""
+    """torchvision's class, for its file names and MD5 sums; loading by it would unpickle any code."""
     from torchvision.datasets import CIFAR10
 
     return CIFAR10
 
 
 def extract(archive: Path, files: list[Path]) -> None:
-    """Write these files, and nothing else, from an archive that holds them in a folder named as theirs."""
+    """Write these files, and no others, from an archive that holds them in a folder of the same name."""
     with tarfile.open(archive) as tar:
         for file in files:
             member = tar.extractfile(f"{file.parent.name}/{file.name}")
             if member is None:
-                raise tarfile.TarError(f"{file.name} in {archive} is no file")
+                raise tarfile.TarError(f"{file.name} in {archive} is not a file")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(member.read())

@@ -1,4 +1,4 @@
-"""scikit-learn's embedded digits."""
+"""scikit-learn's digits."""
 
 import torch
 
@@ -8,7 +8,7 @@ NUM_TRAIN = 1500
 
 
 class Digits(ImageData):
-    """1,797 handwritten 8x8 digits (Alpaydin & Kaynak 1998) that come with scikit-learn.
+    """1,797 handwritten 8x8 digits (Alpaydin & Kaynak 1998), part of scikit-learn.
 
     There is no official split: the first 1,500 are for training, the other 297 for testing.
     """

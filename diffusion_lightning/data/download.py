@@ -1,4 +1,4 @@
-"""torchvision's downloads, with an error that says what to put where."""
+"""torchvision's downloads, with an error that says which files to put where."""
 
 import pickle
 import socket
@@ -10,8 +10,8 @@ from textwrap import shorten
 
 from diffusion_lightning.errors import UserError
 
-# OSError includes a refused connection, a time-out and a read-only folder; RuntimeError is
-# torchvision's; the others are what its parsers stumble over in damaged files.
+# OSError includes a refused connection, a time-out and a read-only folder; RuntimeError is torchvision's own.
+# Damaged files raise the others in its parsers.
 FAILURES = (
     OSError,
     RuntimeError,
@@ -40,8 +40,8 @@ def downloading(name: str, files: str) -> Iterator[None]:
     except FAILURES as error:
         reason = shorten(str(error), 200) or type(error).__name__
         raise UserError(
-            f"could not download or read {name} ({reason}); put {files}, or set data_dir= to where they are "
-            "or may be put."
+            f"could not download or read {name} ({reason}); put {files}, or set data_dir=<folder> to "
+            "where they are, or may be downloaded."
         ) from None
     finally:
         socket.setdefaulttimeout(before)

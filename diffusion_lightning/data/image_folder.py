@@ -1,112 +1,37 @@
 """Any folder of images."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lightning.data.base import ImageData, ImageSet, TensorImages
-from diffusion_lightning.data.batches import Batch
+from diffusion_lightning.data.base import ImageData, TensorImages
+from diffusion_lightning.data.batches import ImageSet, PixelBatch
+from diffusion_lightning.data.image_files import read_image
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import text_sha256
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 TEST_EVERY = 20
-
-
-def decode(path: Path, channels: int) -> "Image":
-    """One image as it is in the file, in grey (1 channel) or RGB, turned upright.
-
-    16 bits become 8, what is transparent becomes white, and of an animation it is the first picture.
-
-    Raises:
-        UserError: if the file cannot be decoded, or is absurdly large; it is named.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            # What is large is welcome; what is absurdly large Pillow refuses
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                image = _opaque(_eight_bits(ImageOps.exif_transpose(opened)))
-            return image.convert("L" if channels == 1 else "RGB")
-    except Exception as error:  # decoders raise whatever they stumble over in a damaged file
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{path} cannot be read as an image ({reason}); repair or remove it.") from None
-
-
-def _eight_bits(image: "Image") -> "Image":
-    """The image with 8 bits a channel; Pillow's own conversion would turn all but black into white."""
-    from PIL import Image
-
-    if image.mode[0] not in "IF":
-        return image
-    levels = np.asarray(image)
-    if image.mode == "F" or not 0 <= levels.min() <= levels.max() < 2**16:
-        raise ValueError(
-            f"its pixels are {levels.dtype} from {levels.min()} to {levels.max()}; save it in 8 bits"
-        )
-    return Image.fromarray((levels / 257).round().astype(np.uint8))
-
-
-def _opaque(image: "Image") -> "Image":
-    """The image on white, if any of it is transparent: hidden colours are arbitrary."""
-    from PIL import Image
-
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-
-
-def read_image(path: Path, channels: int, size: int) -> Tensor:
-    """One image as uint8 (C, size, size): its short side resized, its centre kept."""
-    from PIL import Image, ImageOps
-    from torchvision.transforms.functional import pil_to_tensor
-
-    image = decode(path, channels)
-    return pil_to_tensor(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
-
-
-def read_exact(path: Path, channels: int, size: int) -> Tensor:
-    """One image as uint8 (C, size, size), every pixel as it is in the file.
-
-    Raises:
-        UserError: if the file cannot be decoded, or is of another size.
-    """
-    from torchvision.transforms.functional import pil_to_tensor
-
-    image = decode(path, channels)
-    if image.size != (size, size):
-        width, height = image.size
-        raise UserError(
-            f"{path} is {width}x{height} pixels, but the model draws {size}x{size}; crop and resize it first."
-        )
-    return pil_to_tensor(image)
+"""Of a folder without splits, every 20th image is a test image."""
 
 
 class FileImages(ImageSet):
-    """A set of image files, decoded when asked for."""
+    """A set of image files, decoded when they are indexed."""
 
     def __init__(self, files: Sequence[Path], labels: Tensor, channels: int, size: int) -> None:
         self.files, self.labels = files, labels
         self.channels, self.size = channels, size
 
-    def __getitem__(self, indices: Tensor) -> Batch:
+    def __getitem__(self, indices: Tensor) -> PixelBatch:
         """The images and labels at the indices (B,)."""
         images = [read_image(self.files[i], self.channels, self.size) for i in indices.tolist()]
         return torch.stack(images), self.labels[indices]
 
     def sha256(self) -> str:
-        """SHA-256 of names, sizes and times of the files, and of labels and shape: no file is opened."""
+        """SHA-256 of the files' names, sizes and times, and of labels and shape: no file is opened."""
         facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
         return text_sha256(repr((facts, self.labels.tolist(), self.channels, self.size)))
 
@@ -123,12 +48,12 @@ class FileImages(ImageSet):
 class ImageFolder(ImageData):
     """A folder of images, in class folders or flat (then without labels), split or not.
 
-    `data_dir` holds `train/` and `test/` (or `val/`), or the images themselves, of which every 20th
-    is then kept for testing (of a single image, it is both). The classes are the names of the class
-    folders, in the order of class_names if given and else in alphabetical order.
+    `data_dir` holds `train/` and `test/` (or `val/`), or the images themselves. Then every 20th image is a
+    test image; a single image is in both splits. The classes are the names of the class folders, in the
+    order of class_names, or in alphabetical order without them.
 
     Args:
-        memory_limit: bytes; a larger set (as uint8 after resizing) streams from disk.
+        memory_limit: bytes; a larger set (as uint8 after resizing) is read from disk batch by batch.
         num_classes, class_names: found in the folder; if given, they must agree with it.
         others: see `ImageData`.
 
@@ -149,9 +74,9 @@ class ImageFolder(ImageData):
         **others: Any,
     ) -> None:
         if image_channels not in (1, 3):
-            raise UserError(f"dataset.image_channels is {image_channels}; it must be 1 or 3.")
+            raise UserError(f"image_channels is {image_channels}; it must be 1 or 3.")
         if memory_limit < 0:
-            raise UserError(f"dataset.memory_limit is {memory_limit}; it must be 0 (no memory) or more.")
+            raise UserError(f"memory_limit is {memory_limit}; it must be 0 (no set fits) or more.")
         root = Path(data_dir)
         if not root.is_dir():
             raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
@@ -160,8 +85,8 @@ class ImageFolder(ImageData):
         )
         if num_classes is not None and num_classes != len(names):
             raise UserError(
-                f"dataset.num_classes is {num_classes}, but {root} has {len(names)} classes; leave "
-                "it out or set dataset.num_classes=null."
+                f"num_classes is {num_classes}, but {root} has {len(names)} classes; leave it "
+                "out, or set it to null."
             )
         super().__init__(
             data_dir,
@@ -175,7 +100,7 @@ class ImageFolder(ImageData):
         self._files = {train: self._split(train) for train in (True, False)}
 
     def load(self, train: bool) -> ImageSet:
-        """The split in memory, or streaming if it is too big."""
+        """The split, in memory unless it is too large."""
         images = self._files[train]
         size = len(images) * self.image_channels * self.image_size**2
         return images if size > self.memory_limit else images.in_memory("train" if train else "test")
@@ -189,9 +114,9 @@ class ImageFolder(ImageData):
             files, labels = self._scan(root / "train" if train else held_out)
         else:
             files, labels = self._scan(root)
-            testing = torch.arange(len(files)) % TEST_EVERY == 0
+            is_test = torch.arange(len(files)) % TEST_EVERY == 0
             if len(files) > 1:
-                keep = ~testing if train else testing
+                keep = ~is_test if train else is_test
                 files = [f for f, kept in zip(files, keep.tolist(), strict=True) if kept]
                 labels = labels[keep]
         return FileImages(files, labels, self.image_channels, self.image_size)
@@ -201,8 +126,8 @@ class ImageFolder(ImageData):
         found_names, names = _classes(folder), self.class_names or []
         if found_names != sorted(names):
             raise UserError(
-                f"{folder} has the classes {found_names}, expected {names}; give train and test the "
-                "same class folders and leave dataset.class_names out, or list them all."
+                f"{folder} has the classes {found_names}, expected {names}; give train and test the same "
+                "class folders and leave class_names out, or list them all."
             )
         found = [(f, y) for y, name in enumerate(names) for f in _images(folder / name, deep=True)]
         found = found or [(f, 0) for f in _images(folder)]
@@ -213,13 +138,13 @@ class ImageFolder(ImageData):
 
 
 def _images(folder: Path, deep: bool = False) -> list[Path]:
-    """Its image files; a link that leads nowhere is one of them, to be complained of and not passed over."""
+    """The image files in a folder; a broken link is one of them, so that it is reported and not left out."""
     found = (f for f in (folder.rglob("*") if deep else folder.iterdir()) if f.suffix.lower() in EXTENSIONS)
     return sorted(f for f in found if not f.name.startswith(".") and (f.is_file() or not f.exists()))
 
 
 def _classes(folder: Path) -> list[str]:
-    """Names of the class folders; none if the images lie flat."""
+    """Names of the class folders; none if the folder itself holds the images."""
     folders = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
     names = [name for name in folders if _images(folder / name, deep=True)]
     if names and _images(folder):

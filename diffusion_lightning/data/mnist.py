@@ -12,7 +12,7 @@ class MNIST(ImageData):
     name = "MNIST"
 
     def prepare_data(self) -> None:
-        """Download what is absent, with progress and MD5 checks."""
+        """Download missing files, with progress and MD5 checks."""
         for train in (True, False):
             self._open(train, download=True)
 

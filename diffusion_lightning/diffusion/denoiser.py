@@ -2,53 +2,77 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import cast
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
+from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
+from diffusion_lightning.errors import UserError
+
+
+@runtime_checkable
+class PredictsX0(Protocol):
+    """What guidance and samplers ask of a denoiser; a closed form without a network can offer it too."""
+
+    schedule: Schedule
+
+    def x0(self, x_t: Samples, level: Level, y: Labels | None) -> Samples:
+        """The predicted clean samples (B, *) at one noise level for labels y (B,); None is the null label."""
+
+    def null(self, y: Labels) -> Labels:
+        """Null labels in the shape of y."""
 
 
 class Denoiser(nn.Module):
     """Network + schedule + parameterization; the only object that knows what the raw output is.
 
     Args:
-        network: maps (x_t (B, C, H, W), T t (B,), labels (B,)) to (B, C, H, W), and has
-            `num_classes`; label `num_classes` is the null label.
+        network: maps (x_t (B, *), T t (B,), labels (B,)) to (B, *), and has `num_classes`; label
+            `num_classes` is the null label. `networks/base.py` has the whole contract.
         schedule: α(t), σ(t) and T.
         parameterization: how the output encodes x0.
 
     Attributes:
         dtype: what the network multiplies in when it samples; everything else is float32.
+
+    Raises:
+        UserError: if the network does not say its number of classes.
     """
 
     def __init__(self, network: nn.Module, schedule: Schedule, parameterization: Parameterization) -> None:
         super().__init__()
+        num_classes = getattr(network, "num_classes", None)
+        if not isinstance(num_classes, int):
+            raise UserError(
+                f"{type(network).__name__} has no num_classes; set it to the number of classes that the "
+                "network knows (0 for none), so that this number can be the null label."
+            )
         self.dtype = torch.float32
         self.network = network
-        self.num_classes = cast(int, network.num_classes)
+        self.num_classes = num_classes
         self.schedule = schedule
         self.parameterization = parameterization
 
-    def null(self, y: Tensor) -> Tensor:
+    def null(self, y: Labels) -> Labels:
         """Null labels in the shape of y."""
         return torch.full_like(y, self.num_classes)
 
-    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """The network's raw output (B, C, H, W) at times t (B,) for labels y (B,); None is null."""
+    def forward(self, x_t: Samples, t: PerSample, y: Labels | None) -> Samples:
+        """The network's raw output (B, *) at times t (B,) for labels y (B,); None is the null label."""
         if y is None:
             y = self.null(torch.empty(len(x_t), dtype=torch.long, device=x_t.device))
         return self.network(x_t, (self.schedule.T * t).to(x_t, non_blocking=True), y)
 
-    def x0(self, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
-        """The predicted clean images (B, C, H, W) at one time t, decoded in the precision of x_t."""
+    def x0(self, x_t: Samples, level: Level, y: Labels | None) -> Samples:
+        """The predicted clean samples (B, *) at one noise level, decoded in the precision of x_t."""
         lower = self.dtype != torch.float32
         with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
-            output = self(x_t, torch.full((len(x_t),), t, device=x_t.device), y)
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        return self.parameterization.x0(output.to(x_t.dtype), x_t, alpha, sigma)
+            output = self(x_t, torch.full((len(x_t),), level.t, device=x_t.device), y)
+        return self.parameterization.x0(output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:

@@ -1,7 +1,9 @@
-"""Time grids: at which times t_N > … > t_1 > 0 a sampler looks at the image."""
+"""Time grids: at which times t_N > … > t_1 > 0 a sampler looks at the samples."""
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ class Grid(ABC):
     The walk steps t_N → … → t_1 and ends with the prediction of x0 at t_1.
     """
 
-    lam_min = -math.inf
+    lam_min: ClassVar[float] = -math.inf
     """Times noisier than this λ are not worth a step; the walk starts at it instead."""
 
     def __call__(self, schedule: Schedule, steps: int, t_start: float = 1.0) -> list[float]:
@@ -34,7 +36,7 @@ class Grid(ABC):
             return [float(t_start)]
         # 1 at t_N, 0 at t_1
         u = torch.linspace(1, 0, steps, dtype=torch.float64)
-        # The network never saw a time below 1/T; only a grid finer than that goes there.
+        # The network never saw a time below 1/T; only a finer grid looks there.
         t_1 = min(1 / schedule.T, t_start / steps)
         times = self.times(schedule, u, t_start, t_1)
         return [float(t_start), *times[1:].tolist()]
@@ -45,16 +47,19 @@ class Grid(ABC):
 
 
 LAM_MIN = -5.1
-"""Where σ/α = 164: the marginal is pure noise to one part in 10,000, and the cosine schedule, whose
-σ/α goes on to 20,000, would spend half of a short walk beyond. Linear's λ(1) is -5.06.
+"""Where σ/α = 164. The marginal there is pure noise to one part in 10,000. The cosine schedule, whose σ/α
+reaches 20,000, would spend half of a short walk beyond. Linear's λ(1) is -5.06.
 
-Source: Lu et al. 2022 (DPM-Solver), appendix D.1, which starts the cosine schedule at t = 0.9946."""
+Source: Lu et al. 2022 (DPM-Solver, arXiv 2206.00927), appendix D.1, which starts the cosine schedule at
+t = 0.9946."""
 
 
+@dataclass(frozen=True)
 class Uniform(Grid):
     """t_i = t_start · i/N, known as "trailing": starts at pure noise, whatever N is.
 
-    Source: Lin et al. 2024 (Common Diffusion Noise Schedules … are Flawed), table 2.
+    Source: Lin et al. 2024 (Common Diffusion Noise Schedules and Sample Steps are Flawed, arXiv 2305.08891),
+    table 2.
     """
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
@@ -63,10 +68,11 @@ class Uniform(Grid):
         return first + u * (t_start - first)
 
 
+@dataclass(frozen=True)
 class Quadratic(Grid):
     """√t equally spaced between t_1 = 1/T and t_start: more steps where there is little noise.
 
-    Source: Song et al. 2021 (DDIM), appendix D.2.
+    Source: Song, Meng & Ermon 2021 (DDIM, arXiv 2010.02502), appendix D.2.
     """
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
@@ -74,13 +80,14 @@ class Quadratic(Grid):
         return (t_1**0.5 + u * (t_start**0.5 - t_1**0.5)) ** 2
 
 
+@dataclass(frozen=True)
 class LogSNR(Grid):
     """λ equally spaced between t_1 = 1/T and t_start.
 
-    Source: Lu et al. 2022 (DPM-Solver), section 3.3.
+    Source: Lu et al. 2022 (DPM-Solver, arXiv 2206.00927), section 3.3.
     """
 
-    lam_min = LAM_MIN
+    lam_min: ClassVar[float] = LAM_MIN
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """t(λ_1 + u (λ_start - λ_1))."""
@@ -88,19 +95,25 @@ class LogSNR(Grid):
         return schedule.t_of_lam(lam_1 + u * (lam_start - lam_1))
 
 
+@dataclass(frozen=True)
 class Karras(Grid):
     """(σ/α)^(1/ρ) equally spaced between t_1 = 1/T and t_start.
 
-    Source: Karras et al. 2022 (EDM), eq. 5, with EDM's σ read as our σ/α = e^(-λ).
+    Source: Karras et al. 2022 (EDM, arXiv 2206.00364), eq. 5, with EDM's σ read as our σ/α = e^(-λ).
+
+    Args:
+        rho: ρ, positive.
 
     Raises:
         UserError: unless ρ > 0.
     """
 
-    lam_min = LAM_MIN
+    lam_min: ClassVar[float] = LAM_MIN
 
-    def __init__(self, rho: float = 7.0) -> None:
-        self.rho = check_positive("rho", rho, 7)
+    rho: float = 7.0
+
+    def __post_init__(self) -> None:
+        check_positive("rho", self.rho, 7)
 
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor:
         """t(λ) with e^(-λ/ρ) linear in u."""

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from diffusion_lightning.diffusion.denoiser import PredictsX0
+from diffusion_lightning.diffusion.level import Level
+from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
 from diffusion_lightning.errors import UserError
 
-if TYPE_CHECKING:
-    from diffusion_lightning.diffusion.denoiser import Denoiser
 
-
+@runtime_checkable
 class Guide(Protocol):
     """What a sampling model needs of guidance."""
 
-    def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
-        """x0 (B, C, H, W) at one time t for labels y (B,)."""
+    def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Labels | None) -> Samples:
+        """x0 (B, *) at one noise level for labels y (B,)."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,17 @@ class Guidance:
     """Unconditional, conditional and classifier-free guided models as one rule with two numbers.
 
     x0 = x0_null + w (x0_y - x0_null): w = 0 is unconditional, 1 conditional, > 1 guided.
-    (Ho & Salimans 2022, eq. 6, write 1 + w for this w.)
+    (Ho & Salimans 2022, arXiv 2207.12598, eq. 6, write 1 + w for this w.)
 
     Args:
         p_uncond: probability of replacing a training label by the null label; 1 trains the
             unconditional branch alone, 0 the conditional one alone.
         scale: w.
         interval: the times between which w applies, both included; outside, w is 1
-            (Kynkäänniemi et al. 2024, Applying Guidance in a Limited Interval, eq. 5).
-        rescale: φ in [0, 1]: how far each guided image's standard deviation goes back to that of the
-            conditional one, x0 ← φ x0 std(x0_y)/std(x0) + (1 - φ) x0; 0 is off
-            (Lin et al. 2024, Common Diffusion Noise Schedules … are Flawed, eq. 15 and 16, on x0).
+            (Kynkäänniemi et al. 2024, Applying Guidance in a Limited Interval, arXiv 2404.07724, eq. 5).
+        rescale: φ in [0, 1]: how far the standard deviation of each guided sample returns to that of the
+            conditional one, x0 ← φ x0 std(x0_y)/std(x0) + (1 - φ) x0; 0 is off (Lin et al. 2024, Common
+            Diffusion Noise Schedules and Sample Steps are Flawed, arXiv 2305.08891, eq. 15 and 16, on x0).
 
     Raises:
         UserError: if a value is out of its range, or the scale needs a branch that is never trained.
@@ -84,23 +85,34 @@ class Guidance:
         """Whether sampling looks at the labels."""
         return self.scale != 0 or not self._everywhere
 
-    def drop_labels(self, y: Tensor, null: Tensor, u: Tensor) -> Tensor:
-        """Training labels (B,), the null label where u < p_uncond; u (B,) is uniform in [0, 1)."""
+    def drop_labels(self, y: Labels, null: Labels, u: PerSample | None = None) -> Labels:
+        """Training labels (B,), the null label where u < p_uncond.
+
+        Args:
+            y: the labels.
+            null: null labels.
+            u: uniform in [0, 1); drawn unless given.
+        """
+        u = torch.rand(len(y), device=y.device) if u is None else u
         return torch.where(u < self.p_uncond, null, y)
 
-    def x0(self, denoiser: "Denoiser", x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
-        """Guided x0 (B, C, H, W): one batched forward of both branches, or of the one that counts."""
-        scale = self.scale if self.interval[0] <= t <= self.interval[1] else 1.0
+    def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Tensor | None) -> Samples:
+        """Guided x0 (B, *): one batched forward of both branches, or of the one that counts.
+
+        Raises:
+            UserError: if the scale needs labels, and there is not one per sample.
+        """
+        scale = self.scale if self.interval[0] <= level.t <= self.interval[1] else 1.0
         if scale == 0:
-            return denoiser.x0(x_t, t, None)
+            return denoiser.x0(x_t, level, None)
         if y is None or len(y) != len(x_t):
             count = 0 if y is None else len(y)
             raise UserError(
                 f"scale={scale} needs one label per image; {len(x_t)} images have {count} labels."
             )
         if scale == 1:
-            return denoiser.x0(x_t, t, y)
-        both = denoiser.x0(torch.cat([x_t, x_t]), t, torch.cat([denoiser.null(y), y]))
+            return denoiser.x0(x_t, level, y)
+        both = denoiser.x0(torch.cat([x_t, x_t]), level, torch.cat([denoiser.null(y), y]))
         x0_null, x0_y = both.chunk(2)
         x0 = x0_null + scale * (x0_y - x0_null)
         if self.rescale == 0:
@@ -118,5 +130,5 @@ def _is_interval(value: Any) -> bool:
 
 
 def _std(x: Tensor) -> Tensor:
-    """Standard deviation of each image, (B, 1, 1, 1)."""
-    return x.std(dim=(1, 2, 3), keepdim=True)
+    """Standard deviation of each sample, (B, 1, …, 1)."""
+    return x.std(dim=tuple(range(1, x.ndim)), keepdim=True)

@@ -1,57 +1,58 @@
-"""Latent space: the way back from an image to its noise, and the way from one latent to another."""
+"""Latent space: the way back from a sample to its noise, and the way from one latent to another."""
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.denoiser import PredictsX0
 from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.samplers import DDIM, Sampler
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, append_dims
 from diffusion_lightning.errors import UserError
 
 
 @torch.no_grad()
-def invert(model: SamplingModel, x0: Tensor, sampler: Sampler, refinements: int = 2) -> Tensor:
-    """The latent (B, C, H, W) from which DDIM on the sampler's grid returns to x0 (B, C, H, W).
+def invert(model: SamplingModel, x0: Samples, sampler: Sampler, refinements: int = 2) -> Samples:
+    """The latent (B, *) from which DDIM on the sampler's grid returns to x0 (B, *).
 
     DDIM's step x_s = α_s (x_t - σ_t ε)/α_t + σ_s ε is solved for x_t, upwards from x0, by iterating
     x_t ← α_t (x_s - σ_s ε(x_t))/α_s + σ_t ε(x_t) from the ε of the time before. With one refinement
     that is the usual inversion, whose error falls with the steps; more approach the exact inverse.
 
-    Source: Song, Meng & Ermon 2021 (DDIM), section 4.3; Pan et al. 2023 (Effective Real Image Editing
-    with Accelerated Iterative Diffusion Inversion), eq. 6, for the iteration.
+    Source: Song, Meng & Ermon 2021 (DDIM, arXiv 2010.02502), section 4.3; Pan et al. 2023 (Effective Real
+    Image Editing with Accelerated Iterative Diffusion Inversion, arXiv 2309.04907), eq. 6, for the
+    iteration.
 
     Raises:
-        UserError: unless the sampler is DDIM with η = 0, the only one that would come back.
+        UserError: unless the sampler is DDIM with η = 0, the only one whose steps can be retraced.
     """
     if not isinstance(sampler, DDIM) or sampler.eta > 0:
         raise UserError(
-            "real images are inverted along the steps of DDIM with eta=0, which this "
-            f"{type(sampler).__name__} would not follow back."
+            f"real images are inverted along the steps of DDIM with eta=0, which {sampler} would not "
+            "retrace; use DDIM with eta=0."
         )
     schedule = model.schedule
-    times = sampler.grid(schedule, sampler.steps or schedule.T)
-    x_s, alpha_s, sigma_s = x0, schedule.alpha(0.0), schedule.sigma(0.0)
-    eps = model(x0, times[-1]).eps
-    for t in reversed(times):
-        alpha_t, sigma_t = schedule.alpha(t), schedule.sigma(t)
+    levels = schedule.levels(sampler.grid(schedule, sampler.steps or schedule.T))
+    x_s, s = x0, schedule.level(0.0)
+    eps = model(x0, levels[-1]).eps
+    for t in reversed(levels):
         for _ in range(refinements):
-            x_t = alpha_t * (x_s - sigma_s * eps) / alpha_s + sigma_t * eps
+            x_t = t.alpha * (x_s - s.sigma * eps) / s.alpha + t.sigma * eps
             eps = model(x_t, t).eps
-        x_s = alpha_t * (x_s - sigma_s * eps) / alpha_s + sigma_t * eps
-        alpha_s, sigma_s = alpha_t, sigma_t
+        x_s = t.alpha * (x_s - s.sigma * eps) / s.alpha + t.sigma * eps
+        s = t
     return x_s
 
 
-def slerp(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
-    """Spherical interpolation from a (u = 0) to b (u = 1), image by image, which keeps the norm of noise.
+def slerp(a: Samples, b: Samples, u: PerSample) -> Samples:
+    """Spherical interpolation from a (u = 0) to b (u = 1), sample by sample, which keeps the norm of noise.
 
-    sin((1 - u) θ)/sin θ a + sin(u θ)/sin θ b, θ the angle between a and b, all (B, C, H, W); u is (B,).
+    sin((1 - u) θ)/sin θ a + sin(u θ)/sin θ b, θ the angle between a and b, both (B, *); u is (B,).
 
-    Source: Shoemake 1985; Song, Meng & Ermon 2021 (DDIM), appendix D.5.
+    Source: Shoemake 1985; Song, Meng & Ermon 2021 (DDIM, arXiv 2010.02502), appendix D.5.
     """
     flat_a, flat_b = a.double().flatten(1), b.double().flatten(1)
     cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b)
@@ -64,7 +65,7 @@ def slerp(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
     return (of_a * flat_a + of_b * flat_b).to(a.dtype).view_as(a)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SlerpNoise:
     """Each draw lies between the same draws of two sources, so the ends are those sources' images.
 
@@ -73,14 +74,14 @@ class SlerpNoise:
 
     a: Noise
     b: Noise
-    u: Tensor
+    u: PerSample
 
-    def __call__(self) -> Tensor:
-        """The next draw (B, C, H, W)."""
+    def __call__(self) -> Samples:
+        """The next draw (B, *)."""
         return slerp(self.a(), self.b(), self.u)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelMorph:
     """Guidance whose x0 goes from one label's (u = 0) to another's (u = 1).
 
@@ -93,13 +94,13 @@ class LabelMorph:
     """
 
     guidance: Guidance
-    y_end: Tensor
-    u: Tensor
+    y_end: Labels
+    u: PerSample
 
-    def x0(self, denoiser: Denoiser, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
-        """x0 (B, C, H, W), from one batched forward of both labels."""
+    def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Labels | None) -> Samples:
+        """x0 (B, *), from one batched forward of both labels."""
         if y is None or torch.equal(y, self.y_end):
-            return self.guidance.x0(denoiser, x_t, t, y)
-        both = self.guidance.x0(denoiser, torch.cat([x_t, x_t]), t, torch.cat([y, self.y_end]))
+            return self.guidance.x0(denoiser, x_t, level, y)
+        both = self.guidance.x0(denoiser, torch.cat([x_t, x_t]), level, torch.cat([y, self.y_end]))
         start, end = both.chunk(2)
-        return torch.lerp(start, end, self.u.to(x_t).view(-1, 1, 1, 1))
+        return torch.lerp(start, end, append_dims(self.u, x_t.ndim).to(x_t))

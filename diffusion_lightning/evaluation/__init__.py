@@ -1,1 +1,1 @@
-"""Evaluation: what images are measured, beside what, by which metrics."""
+"""Evaluation: which images are measured, against which data, by which metrics."""

@@ -1,30 +1,29 @@
-"""What a metric of images is handed, and what it gives."""
+"""What a metric gets, and what it returns."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
-if TYPE_CHECKING:
-    from diffusion_lightning.sampling.model import Trained
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """A set of images beside the data.
+    """A set of images, and the data that they are compared with.
 
     Args:
-        samples: the images.
-        pixels: the first of them, uint8 (M, C, H, W).
+        samples: statistics of the images.
+        pixels: the first of the images, uint8 (M, C, H, W).
         train_images, test_images: the data's splits.
         train, test: their statistics.
-        trained: the model that drew the images; None if they are anybody's, or real.
-        pictures: a folder for pictures; None for none.
+        likelihood: bits per dimension of (pixels, labels) under the model that drew the images, such as
+            `DiffusionModel.likelihood`; None if no model drew them.
+        pictures: the folder in which a metric may save images; None for none.
     """
 
     samples: ImageStatistics
@@ -33,13 +32,13 @@ class Comparison:
     test_images: ImageSet
     train: ImageStatistics
     test: ImageStatistics
-    trained: "Trained | None" = None
+    likelihood: Callable[..., Any] | None = None
     pictures: Path | None = None
 
 
 class Metric(ABC):
-    """Measures images by one idea; a plain config object."""
+    """A way to measure images; a plain config object."""
 
     @abstractmethod
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """Name → value; nothing where the images do not allow it."""
+        """Name → value; empty if it cannot be computed for these images."""

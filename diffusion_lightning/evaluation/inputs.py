@@ -1,6 +1,6 @@
-"""Whose images are measured: a model's, or those in a file; and the data that they are measured against."""
+"""The images that are measured, drawn by a model or read from a file, and the data they are compared with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,118 +12,130 @@ from torch import Tensor, nn
 from diffusion_lightning.checkpoints.reader import load_data_set
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.config.build import build_data, build_extractor, frozen
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.measure import Part
+from diffusion_lightning.evaluation.measure import ImageBlock
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
-from diffusion_lightning.sampling.model import Trained, device_of, load_trained
+from diffusion_lightning.sampling.likelihood import Bits
+from diffusion_lightning.sampling.model import Walk
+from diffusion_lightning.sampling.request import SamplingRequest, load_request
 
 
 @dataclass(frozen=True)
 class EvaluationInputs:
-    """What is measured, and by what.
+    """The inputs of an evaluation.
 
     Args:
-        parts: the images, in blocks.
-        total: how many they are.
-        module: the data set that they should be like.
-        extractor: what makes their features, on its device.
-        trained: the model that draws them, if they are drawn.
+        blocks: the images, block by block.
+        total: number of images.
+        data: the data set that they should resemble.
+        extractor: computes their features; on its device.
+        request: the model that draws them, and how; None for images from a file.
     """
 
-    parts: Iterator[Part]
+    blocks: Iterator[ImageBlock]
     total: int
-    module: ImageData
+    data: ImageData
     extractor: nn.Module
-    trained: Trained | None
+    request: SamplingRequest | None
+
+    @property
+    def likelihood(self) -> Callable[..., Bits] | None:
+        """The bits per dimension of (pixels, labels) under the model; None for images from a file."""
+        return self.request.likelihood if self.request else None
 
     @property
     def nfe(self) -> int | None:
-        """Evaluations of the network in a walk; None if nothing was drawn."""
-        return max(self.trained.evaluations) if self.trained else None
+        """Evaluations of the network in the longest walk; None for images from a file."""
+        return self.request.nfe if self.request else None
 
     @property
     def dtype(self) -> str | None:
-        """What the network multiplied in; None if nothing was drawn."""
-        return self.trained.dtype if self.trained else None
+        """The type in which the network multiplied; None for images from a file."""
+        return self.request.dtype if self.request else None
 
 
 def load_inputs(cfg: DictConfig) -> EvaluationInputs:
-    """What `evaluate.py` is asked to measure; samples= goes before the checkpoint's model.
+    """The inputs that the config of `evaluate.py` describes; `samples=` wins over the checkpoint's model.
 
     Raises:
-        UserError: if something is not usable, or not said.
+        UserError: if an input is unusable or missing.
     """
-    trained = load_trained(cfg) if cfg.checkpoint else None
-    module, extractor = _module(cfg, trained), _extractor(cfg, trained).to(device_of(cfg.device))
+    request = load_request(cfg) if cfg.checkpoint else None
+    data, extractor = _data(cfg, request), _extractor(cfg, request).to(available_device(cfg.device))
     if cfg.samples:
-        pixels, labels = read_npz(Path(cfg.samples), module)
-        return EvaluationInputs(given(pixels, labels), len(pixels), module, extractor, None)
-    assert trained is not None
-    return EvaluationInputs(drawn(trained, cfg.num_images), cfg.num_images, module, extractor, trained)
+        pixels, labels = read_npz(Path(cfg.samples), data)
+        return EvaluationInputs(given_images(pixels, labels), len(pixels), data, extractor, None)
+    assert request is not None
+    return EvaluationInputs(drawn_images(request, cfg.num_images), cfg.num_images, data, extractor, request)
 
 
-def _module(cfg: DictConfig, trained: Trained | None) -> ImageData:
+def _data(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
     if cfg.dataset:
-        cfg.dataset.data_dir = cfg.data_dir or "data/"
-        module = build_data(cfg)
-        module.prepare_data()
-        return module  # type: ignore[return-value]
-    if trained is None:
-        raise UserError("which data set are the samples like? Add dataset=<name>, such as dataset=mnist.")
-    return load_data_set(trained.data, cfg.data_dir, tuple(cfg.trust))
+        data, _ = build_data(changed(cfg, {"dataset.data_dir": cfg.data_dir or "data/"}))
+        data.prepare_data()
+        return data  # type: ignore[return-value]
+    if request is None:
+        raise UserError(
+            "there is no data set to compare the samples with; add dataset=<name>, such as dataset=mnist."
+        )
+    return load_data_set(request.model.config["dataset"], cfg.data_dir, request.trust)
 
 
-def _extractor(cfg: DictConfig, trained: Trained | None) -> nn.Module:
+def _extractor(cfg: DictConfig, request: SamplingRequest | None) -> nn.Module:
     if cfg.extractor:
         return build_extractor(cfg)
-    if trained is None or "extractor" not in trained.run:
+    if request is None or "extractor" not in request.model.config:
         raise UserError(
-            "on which features? Add extractor=inception (the field's), or one that knows the data, such as "
-            "extractor=mnist."
+            "there is no feature extractor; add extractor=inception (the field's), or one that was trained "
+            "on the data, such as extractor=mnist."
         )
-    return frozen(build_trusted("extractor", trained.run.extractor, nn.Module, tuple(cfg.trust)))
+    config = request.model.config["extractor"]
+    return frozen(build_trusted("extractor", config, nn.Module, request.trust))
 
 
-def drawn(trained: Trained, num_images: int) -> Iterator[Part]:
+def drawn_images(request: SamplingRequest, num_images: int) -> Iterator[ImageBlock]:
     """A model's images, batch by batch."""
+    model = request.model
     for images, labels, count, nfe in generate_sharded(
-        trained.sampling,
-        trained.denoiser,
-        trained.labels,
+        request.sampling,
+        model.denoiser,
+        request.cycle,
         num_images,
-        trained.shape,
-        trained.seed,
-        trained.batch_size,
+        model.shape,
+        request.seed,
+        request.batch_size,
     ):
-        trained.evaluations.append(nfe)
-        yield to_uint8(images), labels, count
+        model.walks.append(Walk(nfe, model.dtype))
+        yield ImageBlock(to_uint8(images), labels, count)
 
 
-def given(pixels: Tensor, labels: Tensor) -> Iterator[Part]:
-    """Images that are there already, uint8 (N, C, H, W) with labels (N,), in blocks."""
+def given_images(pixels: Tensor, labels: Tensor) -> Iterator[ImageBlock]:
+    """Existing images uint8 (N, C, H, W) with labels (N,), block by block."""
     size = 500 * world_size()
     for start in range(0, len(pixels), size):
         block = range(start, min(start + size, len(pixels)))
         mine = shard(block)
-        yield pixels[mine], labels[mine], len(block)
+        yield ImageBlock(pixels[mine], labels[mine], len(block))
 
 
 def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
-    """Images uint8 (N, C, H, W) and labels (N,), the null label if there are none, of an .npz file.
+    """Images uint8 (N, C, H, W) and labels (N,) of an .npz file; without labels, all are the null label.
 
-    It is the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images, and
-    perhaps `arr_1`, labels (N,).
+    The file is in the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images,
+    and optionally `arr_1`, labels (N,).
 
     Raises:
-        UserError: if it is no such file, or its images are not of the data's shape.
+        UserError: if the file is not in this format, or its images are not of the data's shape.
     """
     try:
         with np.load(file, allow_pickle=False) as arrays:
             pixels, labels = arrays["arr_0"], arrays.get("arr_1")
-    except Exception as error:  # whatever a damaged file makes of the parser
+    except Exception as error:  # a damaged file may raise anything
         raise UserError(
             f"samples={file} cannot be read ({error}); it must be an .npz file with arr_0, uint8 "
             "(N, H, W, C), and without pickled objects."
@@ -134,7 +146,7 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
     if pixels.dtype != np.uint8 or pixels.shape[1:] != wanted or len(pixels) == 0:
         raise UserError(
             f"samples={file} holds {pixels.dtype} {pixels.shape}; they must be uint8 (N, H, W, C) with "
-            f"(H, W, C) = {wanted}, as the data set's images."
+            f"(H, W, C) = {wanted}, like the data set's images."
         )
     if labels is None:
         labels = np.full(len(pixels), like.num_classes)
@@ -145,6 +157,6 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
     if not 0 <= labels.min() <= labels.max() <= like.num_classes:
         raise UserError(
             f"samples={file} holds labels from {labels.min()} to {labels.max()}; they must be from 0 to "
-            f"{like.num_classes}, which stands for none."
+            f"{like.num_classes}, which stands for no label."
         )
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).long()

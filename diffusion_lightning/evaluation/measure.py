@@ -1,8 +1,8 @@
-"""Measures a set of images beside the data that they should be like."""
+"""Measures a set of images against the data that they should resemble."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,31 @@ from diffusion_lightning.evaluation.comparison import Comparison, Metric
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, reference_order, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
-SHOWN = 1000
-"""Images whose pixels are kept, for pictures and for the search of neighbours."""
+KEPT_PIXELS = 1000
+"""Images whose pixels are kept, for grids and for the search of nearest neighbours."""
 
-Part = tuple[Tensor, Tensor, int]
-"""uint8 images (B, C, H, W) and labels (B,) of this process, and how many they are with all processes'."""
+
+class ImageBlock(NamedTuple):
+    """This process's shard of a block of images."""
+
+    pixels: Tensor
+    """uint8 (B, C, H, W)."""
+    labels: Tensor
+    """(B,)."""
+    total: int
+    """Images in the whole block, over all processes."""
 
 
 @dataclass(frozen=True)
-class Images:
-    """A set of images as the metrics see it: statistics, and the pixels uint8 (M, C, H, W) of the first."""
+class MeasuredImages:
+    """A set of images as the metrics see it: statistics, and the pixels of the first, uint8 (M, C, H, W)."""
 
     statistics: ImageStatistics
     pixels: Tensor
 
 
 @dataclass(frozen=True)
-class Data:
+class ReferenceData:
     """The two splits of a data set, and their statistics."""
 
     train_images: ImageSet
@@ -39,50 +47,58 @@ class Data:
     train: ImageStatistics
     test: ImageStatistics
 
-    def floor(self, num_images: int | None = None) -> Images:
-        """Test images, as good as images can be: all of them, or so many, up to those kept."""
+    def test_set_floor(self, num_images: int | None = None) -> MeasuredImages:
+        """The test images, which no model can better: all of them, or the first of the reference order.
+
+        Args:
+            num_images: at most as many as have kept features; None is all.
+        """
         n = num_images or len(self.test_images)
         first = reference_order(len(self.test_images))[:n]
-        pixels = self.test_images[first[:SHOWN]][0]
+        pixels = self.test_images[first[:KEPT_PIXELS]][0]
         if n == len(self.test_images):
-            return Images(self.test, pixels)
+            return MeasuredImages(self.test, pixels)
         few = ImageStatistics(n)
         few.update(
             self.test_images[first][0], self.test.labels[:n], self.test.features[:n], self.test.logits[:n]
         )
-        return Images(few, pixels)
+        return MeasuredImages(few, pixels)
 
 
-def load_data(module: ImageData, extractor: nn.Module) -> Data:
-    """Read both splits; their statistics come from the cache, or go into it."""
-    module.setup()
-    return Data(module.train_images, module.test_images, *split_statistics(module, extractor))
+def load_reference(data: ImageData, extractor: nn.Module) -> ReferenceData:
+    """Load both splits of the data; their statistics come from the cache, or are added to it."""
+    data.setup()
+    return ReferenceData(data.train_images, data.test_images, *split_statistics(data, extractor))
 
 
-def collect_statistics(parts: Iterable[Part], total: int, extractor: nn.Module) -> Images:
-    """Run `total` images through the extractor as they come, with a progress bar."""
+def collect_statistics(blocks: Iterable[ImageBlock], total: int, extractor: nn.Module) -> MeasuredImages:
+    """Run `total` images through the extractor block by block, with a progress bar."""
     statistics = ImageStatistics(total)
-    shown = []
+    kept = []
     with tqdm(total=total, desc="images", unit="image", disable=rank() > 0) as bar:
-        for pixels, labels, count in parts:
-            room = max(0, SHOWN - statistics.n)
-            shown.append(statistics.add(extractor, pixels, labels, count)[:room].clone())
+        for pixels, labels, count in blocks:
+            room = max(0, KEPT_PIXELS - statistics.n)
+            kept.append(statistics.add(extractor, pixels, labels, count)[:room].clone())
             bar.update(count)
-    return Images(statistics, torch.cat(shown))
+    return MeasuredImages(statistics, torch.cat(kept))
 
 
-def measure(metrics: Mapping[str, Metric], images: Images, data: Data, **of_samples: Any) -> dict[str, float]:
-    """The images' figures; `of_samples` are what a `Comparison` knows of drawn images alone."""
-    compared = Comparison(images.statistics, images.pixels, **vars(data), **of_samples)
+def measure(
+    metrics: Mapping[str, Metric], images: MeasuredImages, reference: ReferenceData, **of_samples: Any
+) -> dict[str, float]:
+    """The images' figures; `of_samples` are the arguments of a `Comparison` that only samples have."""
+    compared = Comparison(images.statistics, images.pixels, **vars(reference), **of_samples)
     values: dict[str, float] = {}
     for metric in metrics.values():
         values |= metric(compared)
     return values
 
 
-def floors(metrics: Mapping[str, Metric], data: Data, num_images: int) -> dict[str, dict[str, float]]:
-    """The figures of the test images, of all of them and of as many as there are images to be measured."""
-    figures = {"floor": measure(metrics, data.floor(), data)}
-    if num_images < min(len(data.test_images), KEPT_FEATURES):
-        figures["floor_same_n"] = measure(metrics, data.floor(num_images), data)
+def measure_floors(
+    metrics: Mapping[str, Metric], reference: ReferenceData, num_images: int
+) -> dict[str, dict[str, float]]:
+    """The figures of all test images, and of as many test images as images are measured."""
+    figures = {"floor": measure(metrics, reference.test_set_floor(), reference)}
+    if num_images < min(len(reference.test_images), KEPT_FEATURES):
+        figures["floor_same_n"] = measure(metrics, reference.test_set_floor(num_images), reference)
     return figures

@@ -1,4 +1,4 @@
-"""What an evaluation was asked for and what it was computed from, as its JSON file says it."""
+"""What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
 import json
 import platform
@@ -10,29 +10,44 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from diffusion_lightning import __version__
 from diffusion_lightning.checkpoints.reader import find_checkpoint
+from diffusion_lightning.config.options import decisive
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
-from diffusion_lightning.evaluation.measure import Data
+from diffusion_lightning.evaluation.measure import ReferenceData
 from diffusion_lightning.hashing import file_sha256
 
 RECORD = "evaluation.json"
 
-KEYS = (
-    *("weights", "sampler", "clamp", "guidance", "labels"),
-    *("num_images", "seed", "dataset", "extractor", "metrics"),
-)
-"""All of the config on which the figures depend; batches and devices do not change them."""
+FORMAT = 1
+"""Rises when records contain other keys, or keys mean something else."""
+
+FORMAT_0 = {
+    "weights",
+    "sampler",
+    "clamp",
+    "guidance",
+    "labels",
+    "num_images",
+    "seed",
+    "dataset",
+    "extractor",
+    "metrics",
+    "checkpoint_sha256",
+    "samples_sha256",
+}
+"""The keys of `asked` in records without a format, which are of versions before 0.2."""
 
 
 def asked_for(cfg: DictConfig) -> dict[str, Any]:
-    """What the evaluation is: if it is the same again, so are the figures.
+    """Every option that changes a figure: if they are the same again, so are the figures.
 
     Raises:
-        UserError: if a file that it names is not there.
+        UserError: if a file that it names does not exist.
     """
-    asked = {key: renamed(_plain(cfg[key])) for key in KEYS}
+    asked = decisive("evaluate", renamed(OmegaConf.to_container(cfg, resolve=True)))
     if cfg.checkpoint:
         asked["checkpoint_sha256"] = file_sha256(find_checkpoint(cfg.checkpoint))
     if cfg.samples:
@@ -42,12 +57,8 @@ def asked_for(cfg: DictConfig) -> dict[str, Any]:
     return asked
 
 
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-
-
 def overrides() -> dict[str, str | float]:
-    """What the command line changed, but for files and devices; a sweep's jobs differ in it."""
+    """What the command line changed, except files and devices; the jobs of a sweep differ in it."""
     if not HydraConfig.initialized():
         return {}
     hydra = HydraConfig.get()
@@ -64,10 +75,10 @@ def _number(text: str) -> str | float:
 
 
 def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """The record in the folder, if it is of the very same evaluation; None if there is none.
+    """The record in the folder, if it is of the same evaluation; None if there is none.
 
     Raises:
-        UserError: if it is of another one.
+        UserError: if it is of another evaluation, or damaged.
     """
     if not (out / RECORD).exists():
         return None
@@ -75,19 +86,31 @@ def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         record = json.loads((out / RECORD).read_text())
     except ValueError:
         raise UserError(f"{out / RECORD} is damaged: add overwrite=true, or choose another out=.") from None
-    if not isinstance(record, dict) or renamed(record.get("asked")) != asked:
+    if not isinstance(record, dict) or not _same(record, asked):
         raise UserError(f"{out} holds another evaluation: add overwrite=true, or choose another out=.")
     return record
 
 
+def _same(record: dict[str, Any], asked: dict[str, Any]) -> bool:
+    before = record.get("asked")
+    if not isinstance(before, dict):
+        return False
+    before = decisive("evaluate", renamed(before))
+    if record.get("format", 0) == 0:
+        # It has no `speed`
+        asked = {key: value for key, value in asked.items() if key in FORMAT_0}
+    return before == asked
+
+
 def versions() -> dict[str, str]:
-    """Of what the figures may depend on."""
-    packages = "diffusion-lightning", "torch", "torchvision", "lightning", "numpy"
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    """The versions of what the figures may depend on."""
+    packages = "torch", "torchvision", "lightning", "numpy"
+    ours = {"python": platform.python_version(), "diffusion-lightning": __version__}
+    return ours | {name: version(name) for name in packages}
 
 
-def provenance(extractor: nn.Module, data: Data) -> dict[str, Any]:
-    """What the figures were computed from."""
+def provenance(extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:
+    """What the figures were computed from: hashes, numbers of images, versions."""
     return {
         "extractor_sha256": extractor_sha256(extractor),
         "train_statistics_sha256": data.train.sha256(),

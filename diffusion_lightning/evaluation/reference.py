@@ -1,4 +1,4 @@
-"""Statistics of the data, computed once and kept on disk."""
+"""Statistics of the data, computed once and cached on disk."""
 
 import logging
 from pathlib import Path
@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank, shard, true_anywhere, world_size
+from diffusion_lightning.evaluation.cache import cache_folder
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
-from diffusion_lightning.evaluation.extractors.weights import cache_folder
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 log = logging.getLogger(__name__)
@@ -25,15 +25,15 @@ KEPT_FEATURES = 10_000
 
 
 def reference_order(num_images: int) -> Tensor:
-    """The order in which a split is gone through: shuffled, so that the first images are of all classes."""
+    """The order in which a split is read: shuffled, so that the first images are of all classes."""
     return torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
 
 
 def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> ImageStatistics:
-    """Statistics of all images of a split, unaugmented; every process does its share.
+    """Statistics of all images of a split, unaugmented; each process computes its shard.
 
-    They are kept in the cache as `<name>-<images' hash>-<extractor's hash>.safetensors`: other images or
-    another extractor are another file, so that what is found there is never stale.
+    They are cached as `<name>-<images' hash>-<extractor's hash>.safetensors`: other images or another
+    extractor make another file, so a cached file is never stale.
     """
     hashes = f"{images.sha256()[:16]}-{extractor_sha256(extractor)[:16]}"
     file = cache_folder() / "statistics" / f"{name}-{hashes}.safetensors"
@@ -56,7 +56,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
 
 
 def split_statistics(data: ImageData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
-    """Statistics of the training and of the test images of a data set, after its `setup`."""
+    """Statistics of the training images and of the test images of a data set, after its `setup`."""
     name = type(data).__name__
     return (
         reference_statistics(data.train_images, f"{name}-train", extractor),
@@ -65,7 +65,7 @@ def split_statistics(data: ImageData, extractor: nn.Module) -> tuple[ImageStatis
 
 
 def _read(file: Path) -> ImageStatistics | None:
-    """What the cache holds; a damaged file counts as absent, and is written again."""
+    """The statistics in a cached file; a damaged file counts as missing, and is written again."""
     try:
         return ImageStatistics.load(file)
     except (OSError, SafetensorError, KeyError):

@@ -1,4 +1,4 @@
-"""What the metrics know of a set of images."""
+"""Statistics of a set of images, from which the metrics are computed."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,18 @@ from torch import Tensor, nn
 
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.evaluation.extractors.extract import extract
+from diffusion_lightning.files import atomic_write
 from diffusion_lightning.hashing import tensors_sha256
 
 
 class ImageStatistics:
     """Sums over all images, and the features, logits and labels of the first `keep` of them.
 
-    The sums are float64 and as large for a million images as for one. They do not depend on how the
-    images are cut into batches, and neither does what is kept.
+    The sums are float64, and take the same memory for a million images as for one. Neither they nor what is
+    kept depend on how the images are split into batches.
 
     Args:
-        keep: how many images' features are kept; memory grows up to there.
+        keep: number of images whose features are kept.
     """
 
     def __init__(self, keep: int) -> None:
@@ -29,11 +30,11 @@ class ImageStatistics:
         self._kept: dict[str, list[Tensor]] = {"features": [], "logits": [], "labels": []}
 
     def add(self, extractor: nn.Module, pixels: Tensor, labels: Tensor, total: int) -> Tensor:
-        """Add a block of images of which each process holds its `share`; in every process, the same sums.
+        """Add a block of images, of which each process holds its shard; every process gets the same sums.
 
         Args:
-            extractor: what makes the features.
-            pixels, labels: this process's part, uint8 (B, C, H, W) and (B,).
+            extractor: computes the features.
+            pixels, labels: this process's shard, uint8 (B, C, H, W) and (B,).
             total: images in the whole block.
 
         Returns:
@@ -56,7 +57,7 @@ class ImageStatistics:
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         if (room := self.keep - self.n) > 0:
             for name, part in (("features", features), ("logits", logits), ("labels", labels)):
-                # A view would hold on to the whole batch
+                # A view would keep the whole batch in memory
                 self._kept[name].append(part[:room].cpu().clone())
         self.n += len(pixels)
         self._root = None
@@ -74,7 +75,7 @@ class ImageStatistics:
 
     @property
     def covariance_root(self) -> Tensor:
-        """Σ^½, symmetric (D, D); eigenvalues that rounding made negative are zero."""
+        """Σ^½, symmetric (D, D); eigenvalues that rounding made negative are set to zero."""
         if self._root is None:
             values, vectors = torch.linalg.eigh(self.covariance)
             self._root = vectors * values.clamp(min=0).sqrt() @ vectors.T
@@ -92,17 +93,17 @@ class ImageStatistics:
 
     @property
     def features(self) -> Tensor:
-        """float32 (M, D), M ≤ keep."""
+        """Features of the first M ≤ keep images, float32 (M, D)."""
         return self._all("features")
 
     @property
     def logits(self) -> Tensor:
-        """float32 (M, K); K = 0 if the extractor has none."""
+        """Their logits, float32 (M, K); K = 0 if the extractor has none."""
         return self._all("logits")
 
     @property
     def labels(self) -> Tensor:
-        """int64 (M,); the null label K for images without one."""
+        """Their labels, int64 (M,); the null label K for images without one."""
         return self._all("labels")
 
     def sha256(self) -> str:
@@ -111,13 +112,13 @@ class ImageStatistics:
 
     def save(self, file: Path) -> None:
         """Write a safetensors file, whole or not at all."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         kept = {name: self._all(name) for name in self._kept}
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f"{file.name}.{os.getpid()}")
-        save_file(self._sums | kept | {"n": torch.tensor(self.n)}, unfinished)
-        unfinished.replace(file)
+        # Several runs may write the same statistics at the same time
+        with atomic_write(file, "wb", writer=str(os.getpid())) as opened:
+            opened.write(save(self._sums | kept | {"n": torch.tensor(self.n)}))
 
     @classmethod
     def load(cls, file: Path) -> "ImageStatistics":

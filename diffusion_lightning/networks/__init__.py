@@ -1,4 +1,4 @@
-"""Networks: (x_t (B, C, H, W), T t (B,), labels (B,)) → (B, C, H, W)."""
+"""Networks: (x_t (B, *), T t (B,), labels (B,)) → (B, *). `base.py` says what one must have and may offer."""
 
 from diffusion_lightning.networks.unet import UNet
 

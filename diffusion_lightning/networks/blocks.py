@@ -15,8 +15,8 @@ class Norm:
     """Makes a network's group normalisations (Wu & He 2018, arXiv 1803.08494).
 
     Args:
-        groups: of every layer of the network, a divisor of its channels; None gives each layer 32 groups, or
-            fewer where that would leave less than 4 channels per group.
+        groups: of every layer of the network, a divisor of its channels. None gives each layer the most
+            groups, a power of two up to 32, that leave a multiple of 4 channels per group.
         eps: added to the variance.
     """
 
@@ -29,7 +29,7 @@ class Norm:
 
 
 def zero(layer: nn.Conv2d) -> nn.Conv2d:
-    """The layer with all its parameters set to zero, so that its branch starts as nothing."""
+    """The layer with all its parameters set to zero, so that at first its branch adds nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -38,7 +38,8 @@ def zero(layer: nn.Conv2d) -> nn.Conv2d:
 def sinusoidal(time: Tensor, dim: int) -> Tensor:
     """Sines and cosines of time (B,) at dim/2 frequencies from 1 to 1/10000: (B, dim).
 
-    Source: Vaswani et al. 2017, section 3.5, with all sines first as in Ho et al. 2020.
+    Source: Vaswani et al. 2017 (Attention Is All You Need, arXiv 1706.03762), section 3.5, with all sines
+    first as in Ho et al. 2020 (arXiv 2006.11239).
     """
     half = dim // 2
     frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=time.device) / max(1, half - 1))
@@ -61,7 +62,7 @@ class ConditionEmbedding(nn.Module):
         self.label = nn.Embedding(num_classes + 1, 4 * width)
 
     def forward(self, time: Tensor, y: Tensor) -> Tensor:
-        """(B,) times in timesteps and (B,) labels to (B, 4 x width)."""
+        """Times in timesteps (B,) and labels (B,) to (B, 4 x width)."""
         return F.silu(self.time(sinusoidal(time, self.width)) + self.label(y))
 
 

@@ -1,6 +1,6 @@
 """DDPM's U-Net."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,16 +43,14 @@ class UNet(nn.Module):
         norm_eps: of every normalisation.
         downsample_padding: 1 pads every edge, 0 the right and the bottom edge alone (see `Downsample`).
 
-    Attributes:
-        gradient_checkpointing: compute each stage again for the gradient instead of keeping what is inside
-            (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost); off at first.
+    It is `Staged` (`networks/base.py`), with gradient checkpointing off at first.
 
-    Source: Ho et al. 2020 (DDPM), appendix B. `width=128, channel_mults=(1, 2, 2, 2)`, attention at
-    16, dropout 0.1 is its CIFAR-10 network.
+    Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), appendix B. Its CIFAR-10 network has
+    `width=128, channel_mults=(1, 2, 2, 2)`, attention at 16 and dropout 0.1.
 
     Raises:
-        UserError: if a count is out of its range, the image cannot be halved often enough, the heads do not
-            divide the channels, or, when called, the images are not those that it was built for.
+        UserError: if a number is out of its range, the image cannot be halved often enough, or the heads or
+            groups do not divide the channels; when called, if the images have another shape.
     """
 
     def __init__(
@@ -152,8 +150,12 @@ class UNet(nn.Module):
             h = self._through(stage, h, embedding)
         return self.head(F.silu(self.head_norm(h)))
 
+    def stages(self) -> Iterator[nn.Module]:
+        """The way down, the middle, the way up."""
+        yield from (*self.down, self.middle, self.middle_out, *self.up)
+
     def _through(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
-        """The stage's output, of which nothing else is kept for the gradient with checkpointing."""
+        """The stage's output; with checkpointing, nothing inside is kept for the gradient."""
         if self.gradient_checkpointing and torch.is_grad_enabled():
             return checkpoint(stage, h, embedding, use_reentrant=False)
         return stage(h, embedding)
@@ -182,12 +184,12 @@ def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int, norm_gr
         raise UserError(
             f"this network halves the image {halvings} times (channel_mults has {len(widths)} "
             f"entries), so its side must be a multiple of {2**halvings}, not {image_size}; choose "
-            "another dataset.image_size or fewer network.channel_mults."
+            "another image size or fewer channel_mults."
         )
     if any(width % num_heads for width in widths):
         raise UserError(f"num_heads={num_heads} must divide the channels of every level, {list(widths)}.")
     if norm_groups is not None and any(width % norm_groups for width in widths):
         raise UserError(
             f"norm_groups={norm_groups} must divide the channels of every level, {list(widths)}; "
-            "null gives each layer as many as suit it."
+            "without it, each layer has as many as suit it."
         )

@@ -1,1 +1,1 @@
-"""Drawing from a trained model."""
+"""Drawing images from a trained model."""

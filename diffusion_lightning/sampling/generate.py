@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.noise import ImageNoise
-from diffusion_lightning.diffusion.samplers.base import Callback
+from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.distributed import shard, world_size
@@ -22,11 +22,11 @@ def generate_sharded(
     seed: int,
     batch_size: int,
 ) -> Iterator[tuple[Tensor, Tensor, int, int]]:
-    """Yield batches: this process's images (B, C, H, W), their labels (B,), how many all draw, evaluations.
+    """Yield (images (B, C, H, W) of this process, labels (B,), number of all processes' images, evaluations).
 
-    Image k has the class `classes[k mod K]`; None is unconditional, the labels then the null one. All
-    batches are equally large, the last one filled up, so that every process runs the same kernels.
-    `world.gather` brings the parts together, in order.
+    Image k has the class `classes[k mod K]`; without classes the images are unconditional and have the null
+    label. All batches have the same size, the last one filled up, so that every process runs the same
+    kernels. `distributed.gather_in_order` joins the shards.
     """
     size = min(batch_size, -(-num_images // world_size()))
     step = size * world_size()
@@ -47,19 +47,21 @@ def generate(
     shape: Sequence[int],
     seed: int,
     batch_size: int,
-    callback: Callback | None = None,
+    callback: WalkCallback | None = None,
+    latents: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Yield (images (B, C, H, W), evaluations of the network) batch by batch, in the given order.
 
     Args:
         sampling: sampler, guidance and clamp.
         denoiser: in evaluation mode, on its device.
-        labels: one label per entry of indices, or None for unconditional images.
+        labels: one label per index, or None for unconditional images.
         indices: the images' numbers, which with the seed key their noise.
         shape: (C, H, W).
         seed: at least 0.
-        batch_size: images at a time; changes no image.
-        callback: handed on to the sampler.
+        batch_size: images per walk; changes no image.
+        callback: passed to the sampler.
+        latents: (N, C, H, W), one per index, in place of the first noise of each image.
     """
     device = next(denoiser.parameters()).device
     for start in range(0, len(indices), batch_size):
@@ -67,4 +69,7 @@ def generate(
         noise = ImageNoise(seed, indices[part], shape, device)
         y = None if labels is None else torch.tensor(labels[part], device=device)
         model = SamplingModel(denoiser, sampling.guidance, sampling.clamp, y)
-        yield sampling.sampler(model, noise(), noise=noise, callback=callback), model.nfe
+        # The first noise is drawn in any case, so that no later step sees it again
+        x = noise()
+        x = x if latents is None else latents[part]
+        yield sampling.sampler(model, x, noise=noise, callback=callback), model.nfe

@@ -1,65 +1,106 @@
-"""A trained model and how to draw from it: what every task of `sample.py` is handed."""
+"""A trained model and what can be done with it: what `load` returns."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from diffusion_lightning.checkpoints.reader import config_of, load_denoiser, load_test_images, read_checkpoint
-from diffusion_lightning.config.build import build_sampling
-from diffusion_lightning.config.instantiate import instantiate
-from diffusion_lightning.config.types import check_arguments
+from diffusion_lightning.diffusion.clamp import Clamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
-from diffusion_lightning.diffusion.interpolation import invert
+from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
+from diffusion_lightning.diffusion.level import Level
+from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
+from diffusion_lightning.diffusion.likelihood.variational_bound import checked
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.diffusion.samplers.base import Callback, Sampler
+from diffusion_lightning.diffusion.samplers import DDIM, Sampler
+from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, check_at_least, check_counts
 from diffusion_lightning.images import from_uint8
-from diffusion_lightning.speed import device_type
+from diffusion_lightning.sampling.devices import available_device
+from diffusion_lightning.sampling.generate import generate
+from diffusion_lightning.sampling.labels import Labels, check_labels
+from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
+from diffusion_lightning.speed import Speed
+
+NUM_IMAGES = 100
+"""Images drawn unless their number is given."""
 
 
-@dataclass
-class Trained:
-    """A denoiser with the sampling asked for.
+class Walk(NamedTuple):
+    """What one walk took: evaluations of the network, and what it multiplied in."""
+
+    nfe: int
+    dtype: torch.dtype
+
+
+class WatchedModel(SamplingModel):
+    """A sampling model that moves a progress bar at each evaluation."""
+
+    def __init__(self, denoiser: Denoiser, sampling: Sampling, y: Tensor | None, bar: Any) -> None:
+        super().__init__(denoiser, sampling.guidance, sampling.clamp, y)
+        self.bar = bar
+
+    def __call__(self, x_t: Tensor, level: Level | float) -> Prediction:
+        """The prediction at x_t (B, C, H, W) and its noise level."""
+        self.bar.update()
+        return super().__call__(x_t, level)
+
+
+class DiffusionModel:
+    """A trained denoiser with what sampling needs to know about it.
+
+    Images are (N, C, H, W), float32 in [-1, 1], on the model's device. Image k depends on the seed and on k
+    alone: neither the batch size nor the other images change it.
+
+    Every method takes `sampler` (DDIM with 50 steps unless given), `clamp` (`Static()` unless given) and
+    `guidance`: a scale w of x0 = x0_null + w (x0_y - x0_null), a `Guidance` (whose p_uncond is replaced by
+    the model's), or None for the guidance that the model was trained with. `progress=False` hides the bar.
 
     Args:
-        denoiser: in evaluation mode, on its device.
-        sampling: sampler, guidance and clamp.
-        run: the config of the run that trained it.
-        labels: the labels to cycle through; None for unconditional images.
-        labels_given: whether they were asked for, and are not just all there are.
-        seed: of all noise.
-        batch_size: images at a time.
-        data_dir: where the test images lie, if not where they lay in training.
-        trust: further packages whose classes the checkpoint may build.
+        denoiser: the trained denoiser; it is put into evaluation mode.
+        shape: (C, H, W) of an image.
+        guidance: with the p_uncond of training; used where a call names none.
+        class_names: one name per class, or None.
+        speed: how the network computes; as suits the device unless given.
+        config: the config of the run that trained it, as plain containers.
+
+    Attributes:
+        walks: what each walk so far took, the latest last.
     """
 
-    denoiser: Denoiser
-    sampling: Sampling
-    run: DictConfig
-    labels: list[int] | None
-    labels_given: bool
-    seed: int
-    batch_size: int
-    data_dir: str | None = None
-    trust: tuple[str, ...] = ()
-    evaluations: list[int] = field(default_factory=list)
-    """Evaluations of the network in each walk so far."""
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        shape: Sequence[int],
+        guidance: Guidance,
+        class_names: Sequence[str] | None = None,
+        speed: Speed | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        channels, height, width = shape
+        self.denoiser = denoiser.eval()
+        self.shape = channels, height, width
+        self.guidance = guidance
+        self.class_names = None if class_names is None else tuple(class_names)
+        self.speed = speed or Speed()
+        self.config = dict(config or {})
+        self.walks: list[Walk] = []
+        self._prepared: Speed | None = None
+        self._choose_dtype()
 
     @property
-    def data(self) -> DictConfig:
-        """The data set that it learned: image_channels, image_size, num_classes."""
-        return self.run.dataset
+    def num_classes(self) -> int:
+        """K; 0 without labels."""
+        return self.denoiser.num_classes
 
     @property
     def device(self) -> torch.device:
@@ -67,187 +108,381 @@ class Trained:
         return next(self.denoiser.parameters()).device
 
     @property
-    def dtype(self) -> str:
-        """What the network multiplies in: float32, bfloat16, …"""
-        return str(self.denoiser.dtype).removeprefix("torch.")
+    def dtype(self) -> torch.dtype:
+        """What the network multiplies in; everything else is float32."""
+        return self.denoiser.dtype
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        return self.data.image_channels, self.data.image_size, self.data.image_size
+    def __repr__(self) -> str:
+        network = self.denoiser.network
+        parameters = sum(p.numel() for p in network.parameters())
+        names = f" ({', '.join(self.class_names)})" if self.class_names else ""
+        lines = {
+            "images": f"{self.shape} (C, H, W)",
+            "classes": f"{self.num_classes}{names}",
+            "network": f"{type(network).__name__}, {parameters:,} parameters",
+            "schedule": type(self.denoiser.schedule).__name__,
+            "parameterization": type(self.denoiser.parameterization).__name__,
+            "guidance": f"p_uncond={self.guidance.p_uncond:g}, scale={self.guidance.scale:g}",
+            "computes": f"in {str(self.dtype).removeprefix('torch.')} on {self.device}",
+        }
+        return "\n".join(["DiffusionModel(", *(f"  {name}: {text}" for name, text in lines.items()), ")"])
 
-    def y(self, n: int) -> Tensor | None:
-        """Labels (n,), in turn from `labels`."""
-        if self.labels is None:
+    def to(self, device: str | torch.device) -> "DiffusionModel":
+        """Move the network to a device ("cpu", "cuda", "auto", …) and return this model.
+
+        Raises:
+            UserError: if the device is not available.
+        """
+        self.denoiser.to(available_device(str(device)))
+        self._choose_dtype()
+        return self
+
+    def sample(
+        self,
+        labels: Labels = None,
+        num_images: int | None = None,
+        *,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+        seed: int = 0,
+        batch_size: int = 50,
+        latents: Tensor | None = None,
+        progress: bool = True,
+    ) -> Tensor:
+        """Draw images (N, C, H, W): those that `sample.py` draws from the same checkpoint.
+
+        Args:
+            labels: class numbers to cycle through. None is all classes in order, or no class at all for given
+                latents.
+            num_images: N; unless given, one image per label or latent, or 100.
+            sampler, guidance, clamp, progress: see the class.
+            seed: of all noise.
+            batch_size: images per walk; changes speed and memory, never an image.
+            latents: (N, C, H, W) in place of the first noise, such as `invert` gives. The network then
+                computes in float32, as rounding would lead beside the image that was inverted.
+
+        Raises:
+            UserError: if a value is out of its range, or the model never learned what is asked for.
+        """
+        sampling = self.sampling(sampler, guidance, clamp)
+        asked = check_labels(labels, self.num_classes, sampling.guidance)
+        if latents is not None:
+            latents = self._images(latents, "latents")
+        n = self._count(num_images, asked, latents)
+        cycle = self.all_classes(sampling.guidance) if asked is None and latents is None else asked
+        y = self.y(cycle, n, sampling.guidance)
+        precision = nullcontext() if latents is None else self.denoiser.in_float32()
+        with precision:
+            return torch.cat(list(self.draw(sampling, y, n, seed, batch_size, latents, progress)))
+
+    def invert(
+        self,
+        images: Tensor,
+        labels: Labels = None,
+        *,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+        refinements: int = 2,
+        batch_size: int = 50,
+        progress: bool = True,
+    ) -> Tensor:
+        """Find the latents (N, C, H, W) from which `sample(labels, latents=…)` draws these images again.
+
+        The network computes in float32: rounding would lead beside the image.
+
+        Source: see `diffusion_lightning.invert`.
+
+        Args:
+            images: (N, C, H, W), in [-1, 1] or uint8.
+            labels: class numbers to cycle through; None inverts without a class.
+            sampler, guidance, clamp, progress: see the class; the sampler must be DDIM with eta=0.
+            refinements: of each step; more approach the exact inverse.
+            batch_size: images per walk.
+
+        Raises:
+            UserError: if the images are of another shape, the sampler would not walk back, or a conditional
+                model is given no labels.
+        """
+        check_counts(refinements=refinements, batch_size=batch_size)
+        sampling, x0 = self.sampling(sampler, guidance, clamp), self._images(images)
+        y = self.y(check_labels(labels, self.num_classes, sampling.guidance), len(x0), sampling.guidance)
+        parts = [slice(i, i + batch_size) for i in range(0, len(x0), batch_size)]
+        latents = [
+            self._invert(sampling, x0[i], None if y is None else y[i], refinements, progress) for i in parts
+        ]
+        return torch.cat(latents)
+
+    def interpolate(
+        self,
+        images: Tensor | None = None,
+        *,
+        latents: Tensor | None = None,
+        pairs: int = 5,
+        points: int = 9,
+        labels: Labels = None,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+        seed: int = 0,
+        refinements: int = 2,
+        progress: bool = True,
+    ) -> Tensor:
+        """Draw strips (P, points, C, H, W) from A to B along the arc between their latents, in one walk.
+
+        A and B in turn are given as images (which are inverted), as latents, or else are the images 0, 1, …
+        that `sample` draws from this seed; these are then the ends of the strips. Where A and B have
+        different labels, x0 goes from one label's to the other's.
+
+        Source: Song, Meng & Ermon 2021 (DDIM), section 5.3.
+
+        Args:
+            images: A, B, A, B, … (2 P, C, H, W), in [-1, 1] or uint8.
+            latents: theirs, in place of images.
+            pairs: P, where neither is given.
+            points: images in a strip, the ends included.
+            labels: class numbers of A, B, A, B, … to cycle through. None is all classes in order, or no class
+                at all for given images or latents.
+            sampler, guidance, clamp, progress: see the class.
+            seed: of all noise.
+            refinements: of the inversion.
+
+        Raises:
+            UserError: if a value is out of its range, or images are given that cannot be inverted.
+        """
+        check_counts(refinements=refinements, pairs=pairs)
+        sampling, given = self.sampling(sampler, guidance, clamp), images is not None or latents is not None
+        if images is not None and latents is not None:
+            raise UserError("images and latents are both given; one of them is enough.")
+        u = torch.linspace(0, 1, check_at_least("points", points, 2), dtype=torch.float64)
+        x0 = None if images is None else self._images(images)
+        z = None if latents is None else self._images(latents, "latents")
+        ends = x0 if x0 is not None else z
+        count = 2 * pairs if ends is None else len(ends)
+        if count % 2:
+            raise UserError(f"{count} images are given; pairs are needed: A, B or A, B, C, D.")
+        asked = check_labels(labels, self.num_classes, sampling.guidance)
+        cycle = self.all_classes(sampling.guidance) if asked is None and not given else asked
+        y = self.y(cycle, count, sampling.guidance)
+        a = [i for i in range(0, count, 2) for _ in u]
+        b = [i + 1 for i in a]
+        u = u.repeat(count // 2)
+        noise = SlerpNoise(self.noise(seed, a), self.noise(seed, b), u)
+        # The first noise is drawn in any case, so that no later step sees it again
+        x = noise()
+        with self.denoiser.in_float32() if given else nullcontext():
+            if x0 is not None:
+                z = self._invert(sampling, x0, y, refinements, progress)
+            if z is not None:
+                x = slerp(z[a], z[b], u)
+            changes: dict[str, Any] = {}
+            if y is not None:
+                changes["guidance"] = LabelMorph(sampling.guidance, y[b], u)
+            start = None if y is None else y[a]
+            strips = self.walk(replace(sampling, **changes), noise, start, x=x, progress=progress)
+        return strips.view(count // 2, -1, *self.shape)
+
+    def likelihood(
+        self,
+        pixels: Tensor,
+        labels: Labels = None,
+        *,
+        steps: int | None = None,
+        flow: FlowLikelihood | None = None,
+        clamp: Clamp | None = None,
+        seed: int = 0,
+        batch_size: int = 50,
+        progress: bool = True,
+    ) -> Bits:
+        """Bits per dimension of 8-bit images: by DDPM's bound, and by the probability-flow ODE.
+
+        Both are upper bounds; the network computes in float32. Guidance is no likelihood: the model is
+        measured at w = 1 with labels, and at w = 0 without. The bound sees the clamp; the ODE sees none,
+        since its divergence would not.
+
+        Source: see `variational_bound` and `FlowLikelihood`.
+
+        Args:
+            pixels: uint8 (N, C, H, W).
+            labels: class numbers to cycle through; None measures the unconditional model.
+            steps: times of DDPM's walk; None is all timesteps.
+            flow: the ODE's solver; 50 steps unless given.
+            clamp, progress: see the class.
+            seed: of the noise; image k's depends on k alone.
+            batch_size: images at a time.
+
+        Raises:
+            UserError: if the images are not 8-bit or of another shape, or the model never learned what is
+                asked for.
+        """
+        self._check_shape(checked(pixels), "pixels")
+        check_at_least("seed", seed, 0, 2**64 - 1)
+        guidance = Guidance(self.guidance.p_uncond, float(labels is not None))
+        y = self.y(check_labels(labels, self.num_classes, guidance), len(pixels), guidance)
+        clamp, flow = clamp or Static(), flow or FlowLikelihood()
+        self.prepare()
+        return bits_per_dim(
+            self.denoiser, pixels, y, guidance.p_uncond, clamp, flow, steps, seed, batch_size, progress
+        )
+
+    # What the methods above are made of; the tasks of `sample.py` use it too.
+
+    def sampling(
+        self,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+    ) -> Sampling:
+        """Sampler, guidance and clamp, with the defaults where None is given.
+
+        Raises:
+            UserError: if the guidance needs a branch that this model never trained.
+        """
+        if isinstance(guidance, Guidance):
+            guidance = replace(guidance, p_uncond=self.guidance.p_uncond)
+        elif guidance is not None:
+            guidance = replace(self.guidance, scale=guidance)
+        return Sampling(sampler or DDIM(), guidance or self.guidance, clamp or Static())
+
+    def all_classes(self, guidance: Guidance) -> list[int] | None:
+        """All classes in order, if the guidance looks at labels."""
+        return list(range(self.num_classes)) if guidance.uses_labels else None
+
+    def y(self, labels: Sequence[int] | None, n: int, guidance: Guidance) -> Tensor | None:
+        """Labels (n,) on the device: `labels` in turn, or null labels where there are none.
+
+        None if the guidance looks at no labels.
+
+        Raises:
+            UserError: if there are no labels, and the model has never seen the null label.
+        """
+        if not guidance.uses_labels:
             return None
-        return torch.tensor([self.labels[i % len(self.labels)] for i in range(n)], device=self.device)
+        if labels is None:
+            if guidance.p_uncond == 0:
+                raise UserError("this conditional model needs to know the images' classes; add labels=[…].")
+            labels = [self.num_classes]
+        return torch.tensor([labels[i % len(labels)] for i in range(n)], device=self.device)
 
-    def noise(self, indices: Sequence[int]) -> ImageNoise:
+    def noise(self, seed: int, indices: Sequence[int]) -> ImageNoise:
         """The noise of the images with these numbers."""
-        return ImageNoise(self.seed, indices, self.shape, self.device)
-
-    def model(self, y: Tensor | None, **changes: Any) -> SamplingModel:
-        """What a sampler sees, for labels y (B,); `changes` replace guidance or clamp."""
-        guidance = changes.get("guidance", self.sampling.guidance)
-        return SamplingModel(self.denoiser, guidance, changes.get("clamp", self.sampling.clamp), y)
+        return ImageNoise(check_at_least("seed", seed, 0, 2**64 - 1), indices, self.shape, self.device)
 
     def draw(
         self,
+        sampling: Sampling,
+        y: Tensor | None,
+        num_images: int,
+        seed: int,
+        batch_size: int,
+        latents: Tensor | None = None,
+        progress: bool = True,
+    ) -> Iterator[Tensor]:
+        """Yield images 0 … num_images - 1 of the seed, with labels y (num_images,), batch by batch."""
+        check_at_least("seed", seed, 0, 2**64 - 1)
+        check_at_least("batch_size", batch_size)
+        batches, steps = math.ceil(num_images / batch_size), self._steps(sampling.sampler)
+        self.prepare(batches * sampling.sampler.evaluations(steps))
+        labels = None if y is None else y.tolist()
+        with self._bar(batches * steps, "sampling", "step", progress) as bar:
+            for images, nfe in generate(
+                sampling,
+                self.denoiser,
+                labels,
+                range(num_images),
+                self.shape,
+                seed,
+                batch_size,
+                lambda *_: bar.update(),
+                latents,
+            ):
+                self.walks.append(Walk(nfe, self.dtype))
+                yield images
+
+    def walk(
+        self,
+        sampling: Sampling,
         noise: Noise,
         y: Tensor | None = None,
         *,
         x: Tensor | None = None,
         t_start: float = 1.0,
-        callback: Callback | None = None,
-        **changes: Any,
+        callback: WalkCallback | None = None,
+        progress: bool = True,
     ) -> Tensor:
-        """One walk of a batch: clean images (B, C, H, W), with a progress bar.
+        """One walk of one batch to clean images (B, C, H, W).
 
         Args:
+            sampling: sampler, guidance and clamp.
             noise: its first draw is the latent, unless x is given.
             y: labels (B,).
-            x: noisy images at t_start.
-            t_start: where the walk begins.
-            callback: handed on to the sampler.
-            changes: sampler, guidance or clamp in place of the run's.
+            x: noisy images (B, C, H, W) at t_start.
+            t_start: where the walk begins, in (0, 1].
+            callback: passed to the sampler.
+            progress: show a bar.
         """
-        model, sampler = self.model(y, **changes), changes.get("sampler", self.sampling.sampler)
-        total = sampler.steps or model.schedule.T
-        with tqdm(total=total, desc="sampling", unit="step", leave=False) as bar:
-
-            def seen(i: int, t: float, prediction: Prediction) -> None:
-                bar.update()
-                if callback:
-                    callback(i, t, prediction)
-
+        sampler = sampling.sampler
+        total = sampler.evaluations(self._steps(sampler))
+        self.prepare(total)
+        with self._bar(total, "sampling", "evaluation", progress) as bar:
+            model = WatchedModel(self.denoiser, sampling, y, bar)
             x = noise() if x is None else x
-            images = sampler(model, x, t_start=t_start, noise=noise, callback=seen)
-        self.evaluations.append(model.nfe)
+            images = sampler(model, x, t_start=t_start, noise=noise, callback=callback)
+        self.walks.append(Walk(model.nfe, self.dtype))
         return images
 
-    def invert(self, x0: Tensor, y: Tensor | None, refinements: int) -> Tensor:
-        """The latents (B, C, H, W) from which the run's sampler draws x0 (B, C, H, W) with labels y.
-
-        From here on the network computes in float32: rounding on the way back would lead beside the image.
-        """
-        self.denoiser.dtype = torch.float32
-        model = self.model(y)
-        latents = invert(model, x0, self.sampling.sampler, refinements)
-        self.evaluations.append(model.nfe)
-        return latents
-
-    def images(self, which: Sequence[int | str]) -> tuple[Tensor, Tensor | None]:
-        """Real images (B, C, H, W) in [-1, 1], and labels (B,) if they are wanted and known.
-
-        Args:
-            which: image files, or numbers of test images of the data set that the model learned. Their
-                labels are those asked for, in turn; else what the data set says; else the null label.
+    def prepare(self, evaluations: int = 1) -> None:
+        """Apply `speed` for a number of evaluations to come; what is compiled stays compiled.
 
         Raises:
-            UserError: if there is no such image, it cannot be read or is of another size, or it has no
-                label and the model needs one.
+            UserError: if the network is to be compiled, and there is no compiler.
         """
-        from diffusion_lightning.data.image_folder import read_exact
+        speed = self.speed.chosen(self.device.type, evaluations, training=False)
+        speed.prepare_process()
+        if self._prepared is None or (speed.compile and not self._prepared.compile):
+            speed.prepare(self.denoiser.network)
+            self._prepared = speed
 
-        if isinstance(which, str | int) or not which:
-            raise UserError(
-                f"images is {which!r}; it must list files or numbers of test images, such as "
-                "task.images=[0,1]."
-            )
-        numbers = [i for i in which if isinstance(i, int)]
-        if len(numbers) == len(which):
-            pixels, known = load_test_images(self.data, numbers, self.data_dir, self.trust)
-        else:
-            channels, size, _ = self.shape
-            pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
-            known = None
-        x0 = from_uint8(pixels).to(self.device)
-        if not self.sampling.guidance.uses_labels:
-            return x0, None
-        if self.labels_given:
-            return x0, self.y(len(which))
-        return x0, (self._null(len(which)) if known is None else known).to(self.device)
+    def _invert(
+        self, sampling: Sampling, x0: Tensor, y: Tensor | None, refinements: int, progress: bool
+    ) -> Tensor:
+        """The latents (B, C, H, W) of one batch."""
+        total = 1 + refinements * self._steps(sampling.sampler)
+        self.prepare(total)
+        with self.denoiser.in_float32(), self._bar(total, "inversion", "evaluation", progress) as bar:
+            model = WatchedModel(self.denoiser, sampling, y, bar)
+            latents = invert(model, x0, sampling.sampler, refinements)
+            self.walks.append(Walk(model.nfe, self.dtype))
+        return latents
 
-    def _null(self, n: int) -> Tensor:
-        """Null labels (n,), with which any guidance scale draws without labels."""
-        if self.sampling.guidance.p_uncond == 0:
-            raise UserError("this conditional model needs to know the images' classes; add labels=[…].")
-        return self.denoiser.null(torch.zeros(n, dtype=torch.long))
+    def _choose_dtype(self) -> None:
+        self.denoiser.dtype = self.speed.chosen(self.device.type, 1, training=False).dtype
 
+    def _steps(self, sampler: Sampler) -> int:
+        return sampler.steps or self.denoiser.schedule.T
 
-def load_trained(cfg: DictConfig) -> Trained:
-    """The checkpoint's model with the sampling that `sample.py` is asked for.
+    def _bar(self, total: int, name: str, unit: str, shown: bool) -> Any:
+        return tqdm(total=total, desc=name, unit=unit, leave=False, disable=not shown)
 
-    Raises:
-        UserError: if the checkpoint is not usable, or what is asked does not go with the model.
-    """
-    checkpoint = read_checkpoint(cfg.checkpoint)
-    run = config_of(checkpoint)
-    merged = cfg.copy()
-    # The checkpoint's guidance, where the command line says nothing else
-    asked = {name: value for name, value in cfg.guidance.items() if value is not None}
-    target = {"_target_": "diffusion_lightning.Guidance"}
-    merged.guidance = {**run.guidance, **asked, **target}
-    check_arguments(OmegaConf.to_container(merged.guidance), "guidance")
-    sampling = build_sampling(merged)
-    trust = tuple(cfg.trust)
-    denoiser = load_denoiser(checkpoint, cfg.weights, trust).to(device_of(cfg.device))
-    _make_fast(denoiser, cfg, sampling.sampler)
-    return Trained(
-        denoiser,
-        sampling,
-        run,
-        labels=_labels(cfg.labels, run.dataset.num_classes, sampling.guidance),
-        labels_given=cfg.labels is not None,
-        seed=cfg.seed,
-        batch_size=cfg.batch_size,
-        data_dir=cfg.data_dir,
-        trust=trust,
-    )
+    def _count(self, num_images: int | None, labels: list[int] | None, latents: Tensor | None) -> int:
+        """How many images to draw."""
+        if latents is not None:
+            if num_images not in (None, len(latents)):
+                raise UserError(f"num_images is {num_images}, but there are {len(latents)} latents.")
+            return len(latents)
+        if num_images is None:
+            return NUM_IMAGES if labels is None else len(labels)
+        return check_at_least("num_images", num_images, 1, 10_000_000)
 
+    def _images(self, images: Tensor, name: str = "images") -> Tensor:
+        """The images as float32 on the device."""
+        images = torch.as_tensor(images)
+        self._check_shape(images, name)
+        x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        return x.to(self.device)
 
-def _make_fast(denoiser: Denoiser, cfg: DictConfig, sampler: Sampler) -> None:
-    """Apply `speed=`, as suits the number of evaluations that are to come."""
-    batches = math.ceil((cfg.num_images or 1) / cfg.batch_size)
-    evaluations = batches * sampler.evaluations(sampler.steps or denoiser.schedule.T)
-    device = next(denoiser.parameters()).device.type
-    speed = instantiate(cfg.speed).chosen(device, evaluations, training=False)
-    speed.prepare_process()
-    speed.prepare(denoiser.network)
-    denoiser.dtype = speed.dtype
-
-
-def _labels(asked: Any, num_classes: int, guidance: Guidance) -> list[int] | None:
-    """The labels to cycle through; None for unconditional images."""
-    if not guidance.uses_labels:
-        if asked is not None:
-            raise UserError(
-                "labels need a conditional model, but these images are unconditional "
-                f"(guidance.scale=0, p_uncond={guidance.p_uncond}); leave labels out."
-            )
-        return None
-    labels = list(range(num_classes)) if asked is None else asked
-    labels = [labels] if isinstance(labels, int) else list(labels)
-    bad = [y for y in labels if not isinstance(y, int) or not 0 <= y < num_classes]
-    if bad or not labels:
-        raise UserError(
-            f"labels={labels} must be class numbers from 0 to {num_classes - 1}, "
-            f"such as labels=[0,{num_classes - 1}]."
-        )
-    return labels
-
-
-def device_of(name: str) -> str:
-    """The device of that name; auto is a GPU if there is one.
-
-    Raises:
-        UserError: if it is not to be had.
-    """
-    if name != "auto":
-        try:
-            torch.zeros(1, device=name).item()
-        except (RuntimeError, AssertionError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"device={name} is not to be had here ({reason}); try device=auto.") from None
-        return name
-    return device_type(name)
+    def _check_shape(self, images: Tensor, name: str) -> None:
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.shape or len(images) == 0:
+            shape = ", ".join(map(str, self.shape))
+            raise UserError(f"the {name} are {tuple(images.shape)}; this model's are (N, {shape}).")

@@ -1,1 +1,1 @@
-"""Training: the Lightning module, its callbacks, and how a run resumes."""
+"""Training: the LightningModule, its callbacks, and how a run is resumed."""

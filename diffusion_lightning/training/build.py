@@ -1,5 +1,6 @@
-"""Config → a run: module, callbacks and trainer are made and wired here, and nowhere else."""
+"""Config → a run: module, callbacks and trainer are built and wired here, and nowhere else."""
 
+from collections.abc import Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -9,10 +10,10 @@ from omegaconf import DictConfig
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
 from diffusion_lightning.config.build import build_denoiser, build_extractor, build_sampling
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
-from diffusion_lightning.training.callbacks import TrackFID
 from diffusion_lightning.training.module import DiffusionModule
 
 
@@ -29,20 +30,19 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
     )
 
 
-def choose_speed(cfg: DictConfig) -> Speed:
-    """What makes training fast on its device; the precision goes back into the config, for the trainer."""
+def choose_speed(cfg: DictConfig) -> tuple[Speed, DictConfig]:
+    """What makes training fast on its device, and the config with its precision, for the trainer."""
     device = device_type(cfg.trainer.accelerator)
-    # How long the run is, by which it may be compiled, is known when the data are there
+    # Compilation is decided later, when the data and with them the length of the run are known
     chosen = instantiate(cfg.speed).chosen(device, 0, training=True)
-    cfg.speed.precision = chosen.precision
-    return chosen
+    return chosen, changed(cfg, {"speed.precision": chosen.precision})
 
 
 def build_callbacks(cfg: DictConfig) -> list[Callback]:
-    """All callbacks; those that are `_partial_` in the config ask for the run's sampling or extractor.
+    """All callbacks. One that is `_partial_` in the config gets `sampling` or `extractor`, if it takes them.
 
     Raises:
-        UserError: if a quality is monitored, or to be optimized, that nothing measures.
+        UserError: if FID or KID is monitored or optimized, and no callback measures it.
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
     callbacks = []
@@ -56,16 +56,21 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
                 callback = callback(**{part: parts[part](cfg) for part in asked})
         callbacks.append(callback)
     wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
-    missing = wanted & {"fid", "kid"}
-    if missing and not any(isinstance(callback, TrackFID) for callback in callbacks):
+    measured = {quality for callback in callbacks for quality in getattr(callback, "measures", ())}
+    missing = (wanted & {"fid", "kid"}) - measured
+    if missing:
         raise UserError(
             f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
         )
     return callbacks
 
 
-def build_trainer(cfg: DictConfig, **overrides: Any) -> Trainer:
-    """Lightning's trainer with callbacks and loggers."""
+def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
+    """Lightning's trainer with loggers, the config's callbacks and more callbacks."""
     loggers = [instantiate(node) for node in cfg.logger.values() if node]
-    parts = {"callbacks": build_callbacks(cfg), "logger": loggers, "plugins": [AtomicCheckpointIO()]}
+    parts = {
+        "callbacks": [*build_callbacks(cfg), *callbacks],
+        "logger": loggers,
+        "plugins": [AtomicCheckpointIO()],
+    }
     return instantiate(cfg.trainer, **parts, **overrides)

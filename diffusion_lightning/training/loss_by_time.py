@@ -1,9 +1,10 @@
-"""The loss per quarter of t: where along the walk the model errs."""
+"""The loss per quarter of t: at which noise levels the model errs."""
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from diffusion_lightning.compat import mark_updated
 from diffusion_lightning.distributed import gather_in_order, world_size
 
 
@@ -31,10 +32,10 @@ class LossByTime(Metric):
         return self.sums / self.counts, self.sums.sum() / self.counts.sum()
 
     def all_sums(self) -> Tensor:
-        """What every process has summed so far, (W, 2, 4)."""
+        """The sums and counts of every process so far, (W, 2, 4)."""
         return gather_in_order(torch.stack([self.sums, self.counts])[None], world_size())
 
     def set_sums(self, parts: Tensor) -> None:
-        """Go on from the sums of some processes, (w, 2, 4)."""
+        """Continue from the sums and counts of some processes, (w, 2, 4)."""
         self.sums, self.counts = parts.sum(0).to(self.sums)
-        self._update_count = 1
+        mark_updated(self)

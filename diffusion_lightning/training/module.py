@@ -1,4 +1,4 @@
-"""Training and validation steps and the optimizer; sampling is none of its business."""
+"""Training and validation steps, and the optimizer; sampling is elsewhere."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,23 +7,23 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from diffusion_lightning.checkpoints.format import stamp
+from diffusion_lightning.compat import allow_clipping
 from diffusion_lightning.data.base import data_of
+from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_generators
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.networks.unet import Stage
+from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
-
-Batch = tuple[Tensor, Tensor]
-"""Images (B, C, H, W) in [-1, 1] and labels (B,)."""
 
 
 class DiffusionModule(LightningModule):
@@ -32,9 +32,9 @@ class DiffusionModule(LightningModule):
     Source: Ho et al. 2020 (DDPM), algorithm 1.
 
     Args:
-        denoiser: what is trained.
+        denoiser: the model to train.
         objective: the loss.
-        guidance: which labels are dropped.
+        guidance: how often labels are dropped.
         optimizer: parameters → optimizer.
         warmup_images: images over which the learning rate rises linearly from 0.
         seed: with epoch and batch, the key of every training step's randomness.
@@ -61,42 +61,29 @@ class DiffusionModule(LightningModule):
         self.speed = speed or Speed(compile=False)
         self.latest_loss: tuple[Tensor, Tensor] | None = None
         """Times (B,) and losses (B,) of the latest training batch."""
-        self.gradient_norm: Tensor | None = None
-        """Of the latest batch, before it is clipped, if somebody computed it."""
+        self._gradient_norm: Tensor | None = None
         self.train_loss = LossByTime()
         self.val_loss = LossByTime()
 
     @property
     def images_per_step(self) -> int:
-        """Images of one optimizer step, over all processes."""
+        """Images per optimizer step, over all processes."""
         trainer = self.trainer
         return data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
 
     @property
     def images_seen(self) -> int:
-        """Images trained on; a resumed run counts on."""
+        """Images trained on so far, those before the run was resumed included."""
         return self.global_step * self.images_per_step
 
-    def loss(self, batch: Batch, t: Tensor, eps: Tensor, y: Tensor) -> Tensor:
-        """Loss of each image (B,) at times t (B,) on the CPU, with noise eps (B, C, H, W)."""
-        x0, _ = batch
-        schedule, parameterization = self.denoiser.schedule, self.denoiser.parameterization
-        alpha, sigma = (
-            scale.view(-1, 1, 1, 1).to(x0, non_blocking=True)
-            for scale in (schedule.alpha(t), schedule.sigma(t))
-        )
-        output = self.denoiser(alpha * x0 + sigma * eps, t, y)
-        target = parameterization.target(x0, eps, alpha, sigma)
-        return self.objective(output, target, alpha, sigma, parameterization)
-
     def on_train_start(self) -> None:
-        """Compile the network, if that pays in a run of this length."""
+        """Compile the network, if the run is long enough for it."""
         _lay_out_as_weights(self.trainer.optimizers)
         batches = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
         self.speed.chosen(self.device.type, batches, training=True).compile_in_place(self.denoiser.network)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Key the step's times, noise and dropped labels: those of the whole batch of all processes."""
+        """Seed the step's times, noise and dropped labels, drawn for the batches of all processes."""
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -104,21 +91,21 @@ class DiffusionModule(LightningModule):
         x0, y = batch
         T = self.denoiser.schedule.T
         n = len(x0) * self.trainer.world_size
-        # Image i of W processes' batches is one process's image i W + rank: both train on the same noise
+        # Image i of this process is image i W + rank of a single process, and gets the same noise
         mine = slice(self.global_rank, None, self.trainer.world_size)
         t = torch.randint(1, T + 1, (n,))[mine].double() / T
         eps = torch.randn(n, *x0.shape[1:], device=x0.device)[mine]
         y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
-        # Units of the network are dropped by each process on its own
+        # Dropout differs between processes
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
-        loss = self.loss(batch, t, eps, y)
+        loss = self.objective(self.denoiser, x0, y, t, eps)
         self.latest_loss = t, loss.detach()
         self.train_loss.update(loss.detach(), t)
         self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
         return loss.mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Loss of every image at its own time, with its own noise: the same for any batch and world size."""
+        """Loss of every image at its own time and noise, the same for any batch and number of processes."""
         x0, y = batch
         world = self.trainer.world_size
         first = batch_idx * data_of(self.trainer).batch_size * world + self.global_rank
@@ -127,14 +114,14 @@ class DiffusionModule(LightningModule):
         t = _evenly_spread(images, self.denoiser.schedule.T)
         if self.guidance.p_uncond == 1:
             y = self.denoiser.null(y)
-        self.val_loss.update(self.loss(batch, t, eps, y), t)
+        self.val_loss.update(self.objective(self.denoiser, x0, y, t, eps), t)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's loss per quarter of t."""
         self._log_means("train", self.train_loss)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss, as a whole and per quarter of t."""
+        """Log the validation loss, over all t and per quarter of t."""
         self._log_means("val", self.val_loss)
 
     def _log_means(self, stage: str, metric: LossByTime) -> None:
@@ -146,7 +133,7 @@ class DiffusionModule(LightningModule):
         metric.reset()
 
     def configure_model(self) -> None:
-        """Lay the network out, and shard it over the processes if the strategy is of shards (FSDP2)."""
+        """Set the network's memory format, and shard it if the strategy says so (FSDP2)."""
         from lightning.pytorch.strategies import ModelParallelStrategy
         from torch.distributed.fsdp import FSDPModule, fully_shard
 
@@ -154,31 +141,41 @@ class DiffusionModule(LightningModule):
         self.denoiser.dtype = dtype_of(trainer.precision)
         self.speed.lay_out(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
-            for stage in network.modules():
-                if isinstance(stage, Stage):
-                    fully_shard(stage)
-            fully_shard(network, reshard_after_forward=True)  # averages swap places with shards after it
+            for stage in network.stages() if isinstance(network, Staged) else ():
+                fully_shard(stage)
+            fully_shard(network, reshard_after_forward=True)  # the EMA swaps its averages with the shards
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what a run that goes on from mid-epoch needs beside the weights, and the format."""
+        """Add the format, and what a run needs beside its weights to resume within an epoch."""
         checkpoint |= stamp()
         checkpoint["images_per_step"] = self.images_per_step
         checkpoint["train_loss"] = self.train_loss.all_sums()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back.
+        """Restore the sums of the loss.
 
         Raises:
-            UserError: if the steps are of another number of images than they were.
+            UserError: if the number of images per step has changed.
         """
         before = checkpoint.get("images_per_step", self.images_per_step)
         if before != self.images_per_step:
             raise UserError(
-                f"the run took {before} images a step, and would now take {self.images_per_step}: set "
+                f"the run took {before} images per step, and would now take {self.images_per_step}: set "
                 f"dataset.batch_size x trainer.devices x trainer.accumulate_grad_batches to {before} again."
             )
         if "train_loss" in checkpoint:
             self.train_loss.set_sums(checkpoint["train_loss"][self.global_rank :: self.trainer.world_size])
+
+    def gradient_norm(self) -> Tensor:
+        """Norm of the whole gradient, before it is clipped; computed once per optimizer step."""
+        if self._gradient_norm is None:
+            self._gradient_norm = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        norm = self._gradient_norm
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Log the norm of the gradient."""
+        self.log("train/grad_norm", self.gradient_norm())
 
     def configure_gradient_clipping(
         self,
@@ -186,19 +183,17 @@ class DiffusionModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the trainer says, by the norm that is known already."""
-        norm, self.gradient_norm = self.gradient_norm, None
+        """Clip as the trainer says, without computing the norm again."""
+        norm, self._gradient_norm = self._gradient_norm, None
         if norm is None or not gradient_clip_val or gradient_clip_algorithm == "value":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
             clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer, with a warm-up that counts images, whatever the batch and the world."""
+        """The optimizer, with a warm-up that counts images, for any batch size and number of processes."""
         optimizer: Any = self.optimizer(self.denoiser.parameters())
-        # A fused optimizer says that its step unscales fp16 gradients; clipping needs them unscaled before,
-        # and without this Lightning refuses to clip, in bf16 too, where nothing is scaled.
-        optimizer._step_supports_amp_scaling = False
+        allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
             return min(1.0, (step + 1) * self.images_per_step / max(1, self.warmup_images))
@@ -211,9 +206,9 @@ class DiffusionModule(LightningModule):
 
 
 def _lay_out_as_weights(optimizers: Iterable[Optimizer]) -> None:
-    """Give the optimizer's state, perhaps of a run with another memory format, the strides of its weights.
+    """Give the optimizer's state the strides of its weights; a resumed run may have another memory format.
 
-    A fused step walks through both in the order of memory, and would silently mix them up.
+    A fused step reads both in the order of memory, and would silently mix them up.
     """
     for weight, state in ((w, s) for optimizer in optimizers for w, s in optimizer.state.items()):
         for name, value in state.items():
@@ -222,9 +217,9 @@ def _lay_out_as_weights(optimizers: Iterable[Optimizer]) -> None:
 
 
 def _evenly_spread(images: range, T: int) -> Tensor:
-    """A time in {1/T, …, 1} for each image number, (B,): any run of numbers covers all times evenly.
+    """A time in {1/T, …, 1} for each image number, (B,): any run of consecutive numbers covers all times.
 
-    Image k is at the fractional part of k φ, φ the golden ratio (Kronecker's sequence).
+    Image k is at the fractional part of k φ, with φ the golden ratio (Kronecker's sequence).
     """
     u = torch.tensor(images, dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
     return (u * T).floor().add(1).clamp(max=T) / T

@@ -1,6 +1,6 @@
-"""Going on with a run: what its folder holds, and whether the command is that of the same run."""
+"""Resuming a run: what its folder holds, and whether the command is that of the same run."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,21 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.format import added_options
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
-
-LEARNED_WITH = (
-    *("dataset", "network", "schedule", "parameterization", "objective", "guidance", "optimizer"),
-    *("warmup_images", "seed"),
-)
-"""What decides the weights; a run that goes on with another one of these would be neither run."""
-
-FREE = {
-    *("dataset.data_dir", "dataset.num_workers", "dataset.memory_limit"),
-    "dataset.batch_size",  # the images of a step count, over all processes: the module compares them
-    *("guidance.scale", "guidance.interval", "guidance.rescale"),
-}
-"""What does not: where the data lies, how it is loaded, how samples are drawn."""
 
 LIMITS = "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"
 """When a run is finished."""
@@ -32,12 +20,12 @@ LIMITS = "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """The run that a folder holds already.
+    """The run that a folder already holds.
 
     Args:
         checkpoint: its last checkpoint.
-        config: with which it was started.
-        finished: whether it came to its end.
+        config: the config of the checkpoint.
+        finished: whether the run came to its end.
         added: options younger than the run, with the values that they have in it.
     """
 
@@ -47,11 +35,11 @@ class EarlierRun:
     added: dict[str, dict[str, Any]]
 
     def adopted(self, cfg: DictConfig, named: Collection[str]) -> DictConfig:
-        """The present config, in which options younger than the run have their values of then.
+        """The present config, with the values that options younger than the run have in it.
 
         Args:
             cfg: the present config.
-            named: options that the command line names; these stay, and `check` compares them.
+            named: options that the command line names; they stay as they are, and `check` compares them.
         """
         older = {
             group: {name: value for name, value in options.items() if f"{group}.{name}" not in named}
@@ -63,9 +51,9 @@ class EarlierRun:
         """Compare with the present config.
 
         Raises:
-            UserError: if what decides the weights differs.
+            UserError: if an option differs that decides the weights.
         """
-        before, now = dict(_learned_with(self.config)), dict(_learned_with(cfg))
+        before, now = _decisive(self.config), _decisive(cfg)
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name):
                 raise UserError(
@@ -82,7 +70,7 @@ class EarlierRun:
 
 
 def earlier_run(cfg: DictConfig) -> EarlierRun | None:
-    """What the run's folder holds, if it is to be gone on with; None if it has no checkpoint yet.
+    """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
         UserError: if it holds a run, and `resume` is not set; if the checkpoint is damaged.
@@ -91,14 +79,13 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     last = folder / "checkpoints" / "last.ckpt"
     if not cfg.resume and (last.exists() or (folder / "metrics.csv").exists()):
         raise UserError(
-            f"{folder} already holds a run: add resume=true to go on with it, or choose another "
-            "hydra.run.dir."
+            f"{folder} already holds a run: add resume=true to resume it, or choose another hydra.run.dir."
         )
     if not last.exists():
         return None
     checkpoint = read_checkpoint(last)
     finished = checkpoint.get("finished", False)
-    return EarlierRun(last, config_of(checkpoint), finished, added_options(checkpoint))
+    return EarlierRun(last, OmegaConf.create(config_of(checkpoint)), finished, added_options(checkpoint))
 
 
 def named_options() -> set[str]:
@@ -108,20 +95,12 @@ def named_options() -> set[str]:
 
 
 def wandb_id(folder: Path) -> str | None:
-    """The W&B run that a run's folder logs to, from the latest of W&B's own folders there."""
+    """The id of the W&B run that a run's folder logs to, from the latest of W&B's own folders there."""
     found = sorted((folder / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
     return found[-1].name.rpartition("-")[2] if found else None
 
 
-def _learned_with(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
-    parts: Any = renamed(OmegaConf.to_container(cfg, resolve=True))
-    for part in LEARNED_WITH:
-        yield from _flat(part, parts[part])
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _flat(f"{name}.{key}", item)
-    elif name not in FREE:
-        yield name, value
+def _decisive(cfg: DictConfig) -> dict[str, Any]:
+    """The full key and the value of every option that decides the weights."""
+    plain: Any = renamed(OmegaConf.to_container(cfg, resolve=True))
+    return dict(flat(decisive("train", plain)))

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 
 from diffusion_lightning.checkpoints.reader import load_test_images
-from diffusion_lightning.commands.task import job_folder
+from diffusion_lightning.commands.resolvers import job_folder
 from diffusion_lightning.data import CIFAR10
 from diffusion_lightning.data.cifar10 import extract
 from diffusion_lightning.data.pickled import load_arrays
@@ -133,10 +132,8 @@ def test_a_link_in_an_archive_leads_nowhere(target, tmp_path):
 
 def test_a_checkpoint_cannot_choose_a_folder_to_download_into(tmp_path):
     named = tmp_path / "chosen by a stranger"
-    data = OmegaConf.create(
-        {"_target_": "diffusion_lightning.data.MNIST", "data_dir": str(named), "batch_size": 1}
-        | {"image_channels": 1, "image_size": 28, "num_classes": 10}
-    )
+    data = {"_target_": "diffusion_lightning.data.MNIST", "data_dir": str(named), "batch_size": 1}
+    data |= {"image_channels": 1, "image_size": 28, "num_classes": 10}
     with pytest.raises(UserError, match="data_dir="):
         load_test_images(data, [0])
     assert not named.exists()

@@ -47,6 +47,9 @@ COMMAND_LINE = cases(
     ("an empty group", "sampler=", "choose sampler= from ddim"),
     ("an unknown option of a group", "sampler=foo", "choose sampler= from ddim, ddpm"),
     ("an unknown option of a part", "sampler/grid=foo", "choose sampler/grid= from karras"),
+    ("a network of before", "network=mnist", "network=mnist is now called network=unet_small"),
+    ("an extractor of before", "extractor=cifar10", "extractor=cifar10 is now called extractor=inception"),
+    ("a search of before", "experiment=digits_search", "is now called search=digits"),
     ("an unknown experiment", "experiment=foo", "choose experiment= from cifar10_cfg"),
     ("an unknown logger in a list", "logger=[foo]", "choose logger= from csv"),
     ("an option's name for its object", "sampler.grid=quadratic", "with sampler/grid=quadratic"),
@@ -281,8 +284,8 @@ SAMPLING = cases(
     ("a scale for a group", "guidance=3", "guidance.<name>=<value>"),
     ("an interval backwards", "guidance.interval=[0.8,0.2]", "guidance: interval is [0.8, 0.2]"),
     ("too much contrast", "guidance.rescale=2", "guidance: rescale is 2"),
-    ("an unknown device", "device=abacus", "device=abacus is not to be had here"),
-    ("a device without memory", "device=meta", "device=meta is not to be had here"),
+    ("an unknown device", "device=abacus", "device=abacus is not available here"),
+    ("a device without memory", "device=meta", "device=meta is not available here"),
     ("a number for a device", "device=3", "device is 3; it must be text"),
     ("another schedule", "schedule=cosine", "schedule"),
     ("a predictor for a sampler without", "sampler/predictor=ddim", "sampler/predictor"),
@@ -329,9 +332,9 @@ EVALUATION = cases(
     (
         "weights that are a text",
         "extractor=digits extractor.weights=file.txt extractor.sha256=null",
-        "no safetensors",
+        "not a safetensors",
     ),
-    ("other weights than named", "extractor=digits extractor.sha256=abc", "but extractor.sha256 is abc"),
+    ("other weights than named", "extractor=digits extractor.sha256=abc", "but sha256 is abc"),
     ("an evaluation that is damaged", "out=bad/evaluation", "evaluation.json is damaged"),
     ("another evaluation", "out=bad/other", "holds another evaluation"),
     ("a folder below a file", "out=file.txt/new num_images=2", "cannot be a folder"),
@@ -340,6 +343,7 @@ EVALUATION = cases(
         "dataset=image_folder data_dir=images/one",
         "1 channels, not 3",
     ),
+    ("a network beside the checkpoint's", "network=unet_tiny", "leave network= out"),
     ("a study of nothing", "study=beauty", "choose study= from guidance, samplers"),
     ("samples that are not there", "samples=nowhere.npz", "no file nowhere.npz"),
     ("samples of no bytes", "samples=bad/empty.npz", "cannot be read"),
@@ -353,7 +357,7 @@ EVALUATION = cases(
 
 CASES = [*COMMAND_LINE, *TRAINING, *PLACES, *DATA, *CHECKPOINTS, *SAMPLING, *EVALUATION]
 
-FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=digits"
+FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=unet_tiny"
 
 ODD = [
     ("a data set of one image", f"{FOLDER} data_dir=images/one"),

@@ -6,11 +6,19 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+from omegaconf.errors import ReadonlyConfigError
+from PIL import Image
 
+from diffusion_lightning.commands.sample import sample
+from diffusion_lightning.commands.task import Task
 from tests.support.command import ROOT, SMALL, run, succeed
+from tests.support.configs import composed
 from tests.support.evil import Evil
 from tests.support.in_process import run_here, succeed_here
 
@@ -102,6 +110,25 @@ def test_a_sweep_of_samples_names_its_folders(trained, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"sweep"}
 
 
+def test_a_sweep_over_where_the_data_are_has_a_folder_for_each(tmp_path):
+    for name, value in (("cats", 0), ("dogs", 255)):
+        for i in range(4):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new("L", (8, 8), value).save(tmp_path / name / f"{i}.png")
+    options = [
+        "dataset=image_folder",
+        "dataset.image_size=8",
+        "dataset.image_channels=1",
+        "network=unet_tiny",
+    ]
+    options += ["trainer.max_steps=2", "trainer.limit_val_batches=1", "data_dir=cats,dogs", "resume=true"]
+    done = succeed_here("train.py", "-m", *SMALL, *options, "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert "finished already" not in done.stdout
+    runs = sorted(tmp_path.glob("sweep/*/checkpoints/last.ckpt"))
+    learned = [torch.load(run, weights_only=True)["hyper_parameters"]["data_dir"] for run in runs]
+    assert learned == ["cats", "dogs"]
+
+
 def bad_checkpoints(folder, good):
     """Name → what the message says."""
     (folder / "short.ckpt").write_bytes(good.read_bytes()[:5000])
@@ -135,6 +162,34 @@ def test_bad_checkpoints_are_refused_and_never_executed(trained, tmp_path):
             load_denoiser(read_checkpoint(tmp_path / f"{name}.ckpt"))
     assert "refused" in fail("sample.py", f"checkpoint={tmp_path / 'evil.ckpt'}", cwd=tmp_path)
     assert not (tmp_path / "executed").exists() and not Path("executed").exists()
+
+
+def test_a_task_that_arrives_in_a_worker_registers_its_resolvers(tmp_path):
+    """And knows what the sweep is over; the worker has imported nothing of ours before."""
+    file = tmp_path / "task.pkl"
+    file.write_bytes(cloudpickle.dumps(Task(sample, {"data_dir"})))
+    worker = """
+import pickle, sys
+task = pickle.load(open(sys.argv[1], "rb"))
+from omegaconf import OmegaConf
+cfg = OmegaConf.create({"left_out": "${unnamed_options:sample}", "hydra": {"sweeper": {}}})
+print(task.function.__name__, *cfg.left_out)
+"""
+    done = subprocess.run([sys.executable, "-c", worker, file], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == ["sample", "checkpoint", "device", "batch_size", "overwrite"], done.stderr
+
+
+def test_a_command_gets_a_config_that_nobody_can_write():
+    def write(cfg):
+        cfg.seed = 3
+
+    cfg = composed("sample", "out=drawn")
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    with pytest.raises(ReadonlyConfigError):
+        Task(write)(cfg)
+    assert cfg.seed == 0
 
 
 HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotlib", "diffusers", "numpy"

@@ -2,27 +2,33 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
-from diffusion_lightning.commands.task import user_message
+from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
+from diffusion_lightning.commands.evaluate import evaluate
+from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.data import Digits
-from diffusion_lightning.diffusion.clamp import NoClamp
+from diffusion_lightning.diffusion.clamp import NoClamp, Static
 from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import load_trained
-from evaluate import evaluate
-from tests.support.command import run, succeed
+from tests.support.command import succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels
+from tests.support.in_process import run_here, succeed_here
 from tests.support.wandb_files import history, parts
 
 SMALL = ["num_images=60", "sampler.steps=5"]
@@ -40,7 +46,9 @@ def measure(trained_digits, here):
 
     def measure(*options, of=("checkpoint",), out="out"):
         subject = [f"checkpoint='{trained_digits}'"] if of == ("checkpoint",) else of
-        return evaluate(composed("evaluate", *subject, f"out={out}", *options))
+        cfg = composed("evaluate", *subject, f"out={out}", *options, with_hydra=False)
+        OmegaConf.set_readonly(cfg, True)
+        return evaluate(cfg)
 
     return measure
 
@@ -64,14 +72,25 @@ def test_every_metric_is_measured_beside_the_floor(measure):
     samples, floor, same_n = (record[key] for key in ("samples", "floor", "floor_same_n"))
     assert samples.keys() == floor.keys() == same_n.keys()
     one_each = {"fid", "kid", "is", "precision", "density", "accuracy", "mean_0", "nearest"}
-    assert len(names("metrics")) == len(one_each) + 1  # bits, too slow to be a default
-    assert len(composed("evaluate").metrics) == len(one_each) and one_each < samples.keys()
+    assert one_each < samples.keys()
     assert floor["fid_test"] < 1e-9 < floor["fid"] < same_n["fid"]
     assert floor["accuracy"] > 0.97 and samples["accuracy"] > 0.5 and floor["copies"] < 0.01
     assert record["nfe"] == 5 and record["num_images"] == 60
     assert {len(value) for key, value in record["provenance"].items() if key.endswith("sha256")} == {64}
     assert len(record["asked"]["checkpoint_sha256"]) == 64 and record["asked"]["seed"] == 0
     assert {p.name for p in Path("out").iterdir()} == {"evaluation.json", "samples.png", "neighbours.png"}
+
+
+FASTER = {"bits": ["metrics.bits.num_images=2", "metrics.bits.steps=2", "metrics.bits.flow.steps=2"]}
+"""Options of metrics that take long."""
+
+
+@pytest.mark.parametrize("name", names("metrics"))
+def test_every_metric_can_be_measured_alone(name, measure):
+    record = measure("num_images=20", "sampler.steps=2", f"metrics=[{name}]", *FASTER.get(name, []))
+    assert record["samples"] and all(map(math.isfinite, record["samples"].values()))
+    assert record["asked"]["metrics"].keys() == {name}
+    assert record["floor"].keys() in (record["samples"].keys(), set())
 
 
 def test_likelihood_is_of_test_images_at_w_1(measure, trained_digits):
@@ -82,14 +101,15 @@ def test_likelihood_is_of_test_images_at_w_1(measure, trained_digits):
         "metrics.bits.steps=30",
     ]
     record = measure("num_images=2", "sampler.steps=2", "guidance.scale=3", "batch_size=2", *few)
-    cfg = composed("evaluate", f"checkpoint='{trained_digits}'", "guidance.scale=1")
-    trained = load_trained(cfg)
+    denoiser = load_denoiser(read_checkpoint(trained_digits))
     pixels, labels = (x[:5] for x in digits(train=False))
-    noise = trained.noise(range(5))
-    times = Uniform()(trained.denoiser.schedule, 30)
-    with trained.denoiser.in_float32():
-        bound = variational_bound(trained.model(labels), pixels, noise, times).total
-        flow = FlowLikelihood(4).bits_per_dim(trained.model(labels, clamp=NoClamp()), pixels, noise)
+    noise = ImageNoise(0, range(5), (1, 8, 8))
+    times = Uniform()(denoiser.schedule, 30)
+    clamped, unclamped = (
+        SamplingModel(denoiser, Guidance(0.1, 1.0), clamp, labels) for clamp in (Static(), NoClamp())
+    )
+    bound = variational_bound(clamped, pixels, noise, times).total
+    flow = FlowLikelihood(4).bits_per_dim(unclamped, pixels, noise)
     expected = {"bits_bound": bound.mean(), "bits_flow": flow.mean()}
     expected |= {
         "bits_bound_error": bound.std(correction=0) / 5**0.5,
@@ -128,6 +148,7 @@ def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_dig
     assert of_file["samples"] == pytest.approx(of_model, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(measure, trained_digits):
     """In training too: FID of a run of two processes is that of its checkpoint, drawn by one."""
     options = [
@@ -161,7 +182,8 @@ def test_two_processes_measure_what_one_does(measure, trained_digits):
     assert logged == pytest.approx(one["fid"], rel=1e-5)
 
 
-def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
+def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
     options = [
         f"checkpoint={trained_digits}",
         "num_images=40",
@@ -170,9 +192,9 @@ def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
     ]
     options += ["sampler=ddim,heun", "sampler.steps=3,6", "guidance.scale=1,3"]
     options += ["logger=wandb", "logger.wandb.offline=true"]
-    succeed("evaluate.py", "-m", *options[:6], "guidance.scale=3", cwd=here)
+    succeed_here("evaluate.py", "-m", *options[:6], "guidance.scale=3", cwd=here)
     before = {p: p.stat().st_mtime_ns for p in here.glob("study/*/evaluation.json")}
-    done = succeed("evaluate.py", "-m", *options, cwd=here)
+    done = succeed_here("evaluate.py", "-m", *options, cwd=here)
     assert len(before) == 4 and done.stdout.count("done already") == 4
     assert all(p.stat().st_mtime_ns == time for p, time in before.items())
     with (here / "study" / "study.csv").open() as file:
@@ -269,6 +291,6 @@ def test_bad_input_is_one_clear_message(measure, of, options, message):
 def test_without_weights_and_network_it_ends_at_once(trained_digits, here, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     for command in (["train.py", "callbacks=fid"], ["evaluate.py", f"checkpoint={trained_digits}"]):
-        done = run(*command, "extractor=inception", cwd=here)
+        done = run_here(*command, "extractor=inception", cwd=here)
         assert done.returncode != 0 and "Traceback" not in done.stderr
         assert "commands.prefetch" in done.stderr and "Epoch" not in done.stdout

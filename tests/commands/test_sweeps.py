@@ -135,7 +135,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "nothing"))
     done = run("train.py", "-m", "hydra/launcher=joblib", "hydra.sweep.dir=sweep", cwd=tmp_path)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.endswith('pip install -e ".[sweeps]".\n')
+    assert done.stderr.endswith("pip install 'diffusion-lightning[sweeps]'.\n")
 
 
 def result(folder, name, loss, **metrics):
@@ -190,6 +190,7 @@ def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatc
     assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["gpu"] for row in rows} <= {"0", "1"}
 
 
+@pytest.mark.slow
 def test_a_submitted_sweep_goes_on_where_it_stopped(tmp_path):
     options = [*SMALL, "schedule=linear,cosine", "hydra.sweep.dir=sweep"]
     succeed("train.py", "-m", *options, "hydra/launcher=submitit_local", cwd=tmp_path)

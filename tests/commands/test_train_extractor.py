@@ -17,7 +17,7 @@ NETWORK = {"_target_": "diffusion_lightning.ResNet", "image_channels": 1, "num_c
 
 
 def config(out, *overrides):
-    cfg = composed("classifier", "dataset=digits", f"out={out}", *overrides)
+    cfg = composed("train_extractor", "dataset=digits", f"out={out}", *overrides)
     del cfg.hydra
     return cfg
 
@@ -26,9 +26,9 @@ def test_a_residual_network_learns_digits_and_its_file_is_as_good_as_reported(tm
     cfg = config(tmp_path / "w.safetensors", "recipe=sgd", "epochs=15", "dataset.batch_size=50")
     cfg.extractor = NETWORK | {"widths": [32, 64]}
     cfg.dataset.flip = False
-    with caplog.at_level("INFO", "extractors.train"):
+    with caplog.at_level("INFO", "train_extractor"):
         file = train(cfg)
-    found = re.search(r"([\d.]+) % of the test images right, sha256: (\w+)", caplog.text)
+    found = re.search(r"([\d.]+) % of the test images are classified correctly, sha256: (\w+)", caplog.text)
     assert found and found[2] == file_sha256(file)
     extractor = instantiate(cfg.extractor, weights=str(file), sha256=found[2]).eval()
     right = accuracy(extractor, Digits("", 1, 1, 8, 10).load(train=False))

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from diffusion_lightning.config.build import build_denoiser, build_sampling
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.networks import UNet
@@ -46,22 +47,67 @@ def test_every_option_trains(options, tmp_path):
     OmegaConf.resolve(cfg)
 
 
-@pytest.mark.parametrize("path", sorted((CONF / "dataset").glob("*.yaml")), ids=lambda p: p.stem)
-def test_the_network_follows_the_data_set(path):
-    cfg = composed("train", f"dataset={path.stem}", "schedule=cosine", "guidance=cfg")
-    assert cfg.hydra.runtime.choices.network == path.stem
+CHOSEN = {
+    "cifar10": ("unet_ddpm", "inception"),
+    "digits": ("unet_tiny", "digits"),
+    "fashion_mnist": ("unet_small", "inception"),
+    "image_folder": ("unet_ddpm", "inception"),
+    "mnist": ("unet_small", "mnist"),
+}
+"""Data set → the network and the extractor that its YAML file chooses."""
+
+
+@pytest.mark.parametrize("dataset", names("dataset"))
+def test_a_data_set_chooses_its_network_and_its_extractor(dataset):
+    cfg = composed("train", f"dataset={dataset}", "schedule=cosine", "guidance=cfg")
+    choices = cfg.hydra.runtime.choices
+    assert (choices.network, choices.extractor) == CHOSEN[dataset]
     assert cfg.network.image_size == cfg.dataset.image_size
-    assert cfg.hydra.runtime.choices.schedule == "cosine"
-    assert cfg.hydra.runtime.choices.guidance == "cfg"
+    assert (choices.schedule, choices.guidance) == ("cosine", "cfg")
+
+
+def test_the_command_line_chooses_against_the_data_set(tmp_path):
+    options = ["experiment=mnist_cfg", "network=unet_tiny", "extractor=inception"]
+    choices = composed("train", *options).hydra.runtime.choices
+    assert (choices.dataset, choices.network, choices.extractor) == ("mnist", "unet_tiny", "inception")
+
+
+def test_an_experiment_chooses_against_the_data_set(tmp_path):
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    text = "# @package _global_\ndefaults: [override /dataset: digits, override /network: unet_small]\n"
+    (folder / "mine.yaml").write_text(text)
+    cfg = composed("train", "experiment=mine", f"hydra.searchpath=[{tmp_path}]")
+    assert (cfg.hydra.runtime.choices.network, cfg.network.image_size) == ("unet_small", 8)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "train_extractor"])
+def test_other_commands_have_no_network(name):
+    cfg = composed(name, "dataset=digits")
+    assert "network" not in cfg and cfg.dataset.image_size == 8
+
+
+def test_the_learning_rate_is_the_data_sets_unless_the_optimizer_has_its_own(tmp_path):
+    folder = tmp_path / "optimizer"
+    folder.mkdir()
+    text = "_target_: torch.optim.SGD\n_partial_: true\nlr: 0.5\n"
+    (folder / "mine.yaml").write_text(text)
+
+    def rate(*options):
+        return composed("train", *options, f"hydra.searchpath=[{tmp_path}]").optimizer.lr
+
+    for optimizer in "adam", "adamw":
+        assert rate(f"optimizer={optimizer}") == 2e-3
+        assert rate(f"optimizer={optimizer}", "dataset=mnist") == 1e-3
+        assert rate(f"optimizer={optimizer}", "optimizer.lr=7") == 7
+    assert rate("optimizer=mine") == 0.5 and rate("optimizer=mine", "optimizer.lr=7") == 7
 
 
 def test_experiments_say_what_their_names_say():
     for path in (CONF / "experiment").glob("*.yaml"):
         dataset, _, guidance = path.stem.partition("_")
-        if guidance == "search":
-            continue
         choices = composed("train", f"experiment={path.stem}").hydra.runtime.choices
-        assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, dataset)
+        assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, CHOSEN[dataset][0])
         assert choices.schedule == ("cosine" if dataset == "cifar10" else "linear")
 
 
@@ -70,6 +116,7 @@ def test_mnist_network_has_one_to_two_million_parameters():
     assert 1e6 < sum(p.numel() for p in network.parameters()) < 2e6
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("sampler", names("sampler"))
 @pytest.mark.parametrize("schedule", names("schedule"))
 @pytest.mark.parametrize("parameterization", names("parameterization"))
@@ -151,6 +198,20 @@ def test_every_job_of_a_study_builds(study):
     for job in jobs:
         options = [f"{key}={value}" for key, value in zip(params, job, strict=True)]
         instantiate(composed("evaluate", *options).sampler)
+
+
+def test_a_changed_config_is_a_new_one():
+    cfg = OmegaConf.create({"speed": {"precision": None}, "trainer": {"precision": "${speed.precision}"}})
+    OmegaConf.set_struct(cfg, True)
+    OmegaConf.set_readonly(cfg, True)
+    new = changed(cfg, {"speed.precision": "32-true", "dataset.class_names": ["cat"]})
+    assert new == {
+        "speed": {"precision": "32-true"},
+        "trainer": {"precision": "32-true"},
+        "dataset": {"class_names": ["cat"]},
+    }
+    assert OmegaConf.is_readonly(new) and OmegaConf.is_struct(new)
+    assert cfg.speed.precision is None and "dataset" not in cfg
 
 
 def test_sampling_cannot_contradict_the_checkpoint():

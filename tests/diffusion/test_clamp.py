@@ -6,7 +6,7 @@ from diffusion_lightning.diffusion.clamp import Dynamic, KnownPixels, NoClamp, S
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM, PredictorCorrector, Resample
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import UserError
-from tests.support.oracles import GaussianOracle, normal, sampling_model
+from tests.support.oracles import GaussianOracle, Oracle, normal, sampling_model
 
 WIDE = GaussianOracle(Linear(), mean=0.9, std=1.0)
 
@@ -43,7 +43,10 @@ def test_refuses_a_bad_quantile():
         Dynamic(0.0)
 
 
-@pytest.mark.parametrize("sampler", [DDPM(50), DDIM(20), PredictorCorrector(DDPM(), Resample(), 3, 50)])
+@pytest.mark.parametrize(
+    "sampler",
+    [DDPM(50), DDIM(20), PredictorCorrector(50, predictor=DDPM(), corrector=Resample(), n_corrections=3)],
+)
 def test_known_pixels_are_exact_and_the_others_drawn(sampler):
     oracle = GaussianOracle(Linear())
     known = 0.5 * normal(4, 1, 4, 4, seed=5)
@@ -66,29 +69,30 @@ def test_refuses_a_mask_that_does_not_fit(shape):
     assert KnownPixels(Static(), images, torch.zeros(4, 4, dtype=torch.bool))(images + 1).equal(images)
 
 
-class PairOracle:
+class PairOracle(Oracle):
     """Two pixels of one Gaussian with correlation ρ: E[x0 | x_t] in closed form."""
 
     rho = 0.8
 
     def __init__(self, schedule):
-        self.schedule = schedule
+        super().__init__(schedule)
         self.covariance = torch.tensor([[1.0, self.rho], [self.rho, 1.0]], dtype=torch.float64)
 
     def x0(self, x_t, t, y):
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        noisy = alpha**2 * self.covariance + sigma**2 * torch.eye(2)
-        gain = alpha * self.covariance @ torch.linalg.inv(noisy)
+        t = self.level(t)
+        noisy = t.alpha**2 * self.covariance + t.sigma**2 * torch.eye(2)
+        gain = t.alpha * self.covariance @ torch.linalg.inv(noisy)
         return (x_t.flatten(1) @ gain.T).view_as(x_t)
 
 
+@pytest.mark.many_steps
 def test_resampling_makes_the_hole_answer_to_what_is_known():
     """What is drawn in the hole should have the conditional mean ρ · known and variance 1 - ρ²."""
     known, hole = torch.full((20_000, 1, 1, 2), 1.0, dtype=torch.float64), torch.tensor([[[False, True]]])
     means = {}
     for n in (0, 8):
         torch.manual_seed(0)
-        sampler = PredictorCorrector(DDPM(), Resample(), n, 100)
+        sampler = PredictorCorrector(100, predictor=DDPM(), corrector=Resample(), n_corrections=n)
         model = sampling_model(PairOracle(Linear()), KnownPixels(NoClamp(), known, hole))
         drawn = sampler(model, normal(20_000, 1, 1, 2))[..., 1]
         means[n] = abs(drawn.mean().item() - PairOracle.rho)

@@ -12,26 +12,23 @@ from diffusion_lightning.diffusion.grids import Karras, LogSNR, Uniform
 from diffusion_lightning.diffusion.parameterizations import Eps
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
-from tests.support.oracles import normal, sampling_model, table_of_alpha_bar
+from tests.support.oracles import Oracle, normal, sampling_model, table_of_alpha_bar
 
 diffusers = pytest.importorskip("diffusers")
 
 SCHEDULES = {"linear": Linear(), "squaredcos_cap_v2": Cosine()}
 
 
-class Peer:
+class Peer(Oracle):
     """A made-up network's ε, smooth in x and t, for both sides."""
-
-    def __init__(self, schedule):
-        self.schedule = schedule
 
     @staticmethod
     def eps(x_t, t):
         return torch.tanh(x_t * (0.5 + t)) + 0.1 * t
 
     def x0(self, x_t, t, y):
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        return Eps().x0(self.eps(x_t, t), x_t, alpha, sigma)
+        t = self.level(t)
+        return Eps().x0(self.eps(x_t, t.t), x_t, t.alpha, t.sigma)
 
 
 def compare(ours, theirs, name, steps, clip, **kwargs):

@@ -14,7 +14,7 @@ X, Y = torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 2])
 
 def guided(scale, p_uncond=0.1, y=Y, t=0.5, **kwargs):
     denoiser = Denoiser(LabelValues(), Linear(), X0())
-    x0 = Guidance(p_uncond, scale, **kwargs).x0(denoiser, X, t, y)
+    x0 = Guidance(p_uncond, scale, **kwargs).x0(denoiser, X, Linear().level(t), y)
     return x0[:, 0, 0, 0], denoiser.network.batches
 
 
@@ -67,9 +67,9 @@ class Images(nn.Module):
 
 
 def rescaled(phi, scale=4.0):
-    denoiser = Denoiser(Images(), Linear(), X0())
-    x0 = Guidance(0.1, scale, rescale=phi).x0(denoiser, torch.zeros(3, 2, 4, 4), 0.5, Y)
-    return x0, Guidance(0.1, scale).x0(denoiser, torch.zeros(3, 2, 4, 4), 0.5, Y), denoiser.x0(x0, 0.5, Y)
+    denoiser, t = Denoiser(Images(), Linear(), X0()), Linear().level(0.5)
+    x0 = Guidance(0.1, scale, rescale=phi).x0(denoiser, torch.zeros(3, 2, 4, 4), t, Y)
+    return x0, Guidance(0.1, scale).x0(denoiser, torch.zeros(3, 2, 4, 4), t, Y), denoiser.x0(x0, t, Y)
 
 
 def test_rescale_takes_the_contrast_of_each_image_back():

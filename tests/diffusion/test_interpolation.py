@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
-from diffusion_lightning.diffusion.grids import LogSNR
+from diffusion_lightning.diffusion.grids import LogSNR, Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
 from diffusion_lightning.diffusion.noise import ImageNoise
@@ -56,7 +56,7 @@ def test_the_ends_of_a_strip_are_the_two_images(sampler):
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
-@pytest.mark.parametrize("grid", [None, LogSNR()])
+@pytest.mark.parametrize("grid", [Uniform(), LogSNR()])
 def test_sampling_returns_from_the_latent(schedule, grid):
     model, x0 = sampling_model(MixtureOracle(schedule)), MixtureOracle(schedule).sample(50, 0.0)
     errors = {}
@@ -91,10 +91,10 @@ def test_the_latent_is_where_the_probability_flow_leads(schedule):
 def test_morph_goes_from_label_to_label():
     denoiser, x = Denoiser(LabelValues(), Linear(), X0()), torch.zeros(5, 1, 2, 2)
     start, end = torch.zeros(5, dtype=torch.long), torch.full((5,), 2)
-    guidance = Guidance(0.1, 3.0)
-    morphed = LabelMorph(guidance, end, U).x0(denoiser, x, 0.5, start)
-    ends = [guidance.x0(denoiser, x, 0.5, y) for y in (start, end)]
+    guidance, middle = Guidance(0.1, 3.0), Linear().level(0.5)
+    morphed = LabelMorph(guidance, end, U).x0(denoiser, x, middle, start)
+    ends = [guidance.x0(denoiser, x, middle, y) for y in (start, end)]
     expected = torch.lerp(*ends, U.float().view(-1, 1, 1, 1))
     torch.testing.assert_close(morphed, expected)
     torch.testing.assert_close(morphed[0], ends[0][0], rtol=0, atol=0)
-    assert torch.equal(LabelMorph(guidance, start, U).x0(denoiser, x, 0.5, start), ends[0])
+    assert torch.equal(LabelMorph(guidance, start, U).x0(denoiser, x, middle, start), ends[0])

@@ -27,28 +27,41 @@ from tests.support.oracles import (
     through_a_network,
 )
 
+pytestmark = pytest.mark.many_steps
+
 SCHEDULES = pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
-PARAMETERIZATIONS = pytest.mark.parametrize("p", [Eps(), X0(), V()], ids=lambda p: type(p).__name__)
+PARAMETERIZATIONS_AND_SHAPES = pytest.mark.parametrize(
+    ("p", "shape"),
+    [(Eps(), "image"), (X0(), "image"), (V(), "image"), (V(), "points")],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+
+
+def corrected(predictor, corrector, n, steps, **grid):
+    return PredictorCorrector(steps, predictor=predictor, corrector=corrector, n_corrections=n, **grid)
+
 
 ORDERS = {
     "DDIM": (1, lambda n, grid: DDIM(n, grid=grid)),
     "Heun": (2, lambda n, grid: Heun(n, grid=grid)),
-    "PC without corrections": (2, lambda n, grid: PredictorCorrector(Heun(), Langevin(), 0, n, grid)),
+    "PC without corrections": (2, lambda n, grid: corrected(Heun(), Langevin(), 0, n, grid=grid)),
     **{f"DPM-Solver++ {k}M": (k, lambda n, grid, k=k: DPMSolverPP(n, k, grid=grid)) for k in (1, 2, 3)},
     **{f"DEIS {k}": (k, lambda n, grid, k=k: DEIS(n, k, grid=grid)) for k in (1, 2, 3)},
 }
 
 
 @SCHEDULES
-@PARAMETERIZATIONS
+@PARAMETERIZATIONS_AND_SHAPES
 @pytest.mark.parametrize("grid", [Karras(), LogSNR()], ids=lambda g: type(g).__name__)
 @pytest.mark.parametrize("name", ORDERS)
-def test_deterministic_samplers_converge_to_the_probability_flow(name, grid, schedule, p):
+def test_deterministic_samplers_converge_to_the_probability_flow(name, grid, schedule, p, shape):
     order, sampler = ORDERS[name]
     if order == 3 and name.startswith("DPM") and isinstance(grid, LogSNR):
         order = 4  # of a Gaussian, while the next term of the error outweighs its small leading one
     oracle = GaussianOracle(schedule)
-    errors = errors_at(lambda n: sampler(n, grid), oracle, through_a_network(oracle, p), (80, 160, 320))
+    denoiser = through_a_network(oracle, p)
+    of_one = {"image": (1, 4, 4), "points": (2,)}[shape]
+    errors = errors_at(lambda n: sampler(n, grid), oracle, denoiser, (80, 160, 320), of_one)
     assert slope(errors) == pytest.approx(order, abs=0.2)
     assert errors[-1] < 0.05
 
@@ -58,23 +71,23 @@ STOCHASTIC = {
     "DDPM, variance β": DDPM(250, "beta"),
     "DDIM, η = 0.5": DDIM(250, 0.5),
     "DDIM, η = 1": DDIM(250, 1.0),
-    "Heun, churn 0.2": Heun(100, 0.2, Karras()),
-    "Heun, churn 0.41": Heun(100, 0.41, Karras()),
+    "Heun, churn 0.2": Heun(100, 0.2, grid=Karras()),
+    "Heun, churn 0.41": Heun(100, 0.41, grid=Karras()),
     "DPM-Solver++ 2M, SDE": DPMSolverPP(100, 2, sde=True, grid=LogSNR()),
     "DPM-Solver++ 3M, SDE": DPMSolverPP(100, 3, sde=True, grid=LogSNR()),
-    "predictor-corrector": PredictorCorrector(DDPM(), Langevin(), 1, 200),
-    "predictor-corrector of the ODE": PredictorCorrector(DDIM(), Langevin(), 2, 100),
-    "Langevin": PredictorCorrector(NoStep(), Langevin(0.3), 20, 50, LogSNR()),
-    "resampling": PredictorCorrector(DDPM(), Resample(), 2, 150),
+    "predictor-corrector": corrected(DDPM(), Langevin(), 1, 200),
+    "predictor-corrector of the ODE": corrected(DDIM(), Langevin(), 2, 100),
+    "Langevin": corrected(NoStep(), Langevin(0.3), 20, 50, grid=LogSNR()),
+    "resampling": corrected(DDPM(), Resample(), 2, 150),
 }
 
 
 @SCHEDULES
-@PARAMETERIZATIONS
+@PARAMETERIZATIONS_AND_SHAPES
 @pytest.mark.parametrize("name", STOCHASTIC)
-def test_stochastic_samplers_draw_a_mixture(name, schedule, p):
+def test_stochastic_samplers_draw_a_mixture(name, schedule, p, shape):
     """Mean, covariance and mode weights within sampling error."""
-    oracle = MixtureOracle(schedule)
+    oracle = MixtureOracle(schedule, shape={"image": (2, 1, 1), "points": (2,)}[shape])
     torch.manual_seed(0)
-    x = STOCHASTIC[name](sampling_model(through_a_network(oracle, p)), normal(10_000, 2, 1, 1))
+    x = STOCHASTIC[name](sampling_model(through_a_network(oracle, p)), normal(10_000, *oracle.shape))
     assert oracle.deviations(x) < 4.5

@@ -20,10 +20,9 @@ def test_the_target_decodes_to_x0(p, t):
 @pytest.mark.parametrize("p", [Eps(), X0(), V()])
 def test_gain_is_the_derivative_of_x0(p):
     alpha, sigma = torch.tensor(0.6).double(), torch.tensor(0.8).double()
-    gradient = torch.autograd.functional.jacobian(
-        lambda output: p.x0(output, torch.ones(()).double(), alpha, sigma), torch.zeros(()).double()
-    )
-    torch.testing.assert_close(p.x0_gain(alpha, sigma), gradient.abs())
+    x_t, output = torch.ones(1, 1).double(), torch.zeros(1, 1).double()
+    gradient = torch.autograd.functional.jacobian(lambda output: p.x0(output, x_t, alpha, sigma), output)
+    torch.testing.assert_close(p.x0_gain(alpha, sigma), gradient.abs().squeeze())
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])

@@ -30,7 +30,7 @@ def test_only_the_first_are_kept_so_that_memory_does_not_grow():
     s = add(ImageStatistics(10), random_pixels(50), normal(50, 6).float(), [4] * 12 + [2])
     assert s.n == 50 and s.features.shape == (10, 6) and s.logits.shape == (10, 3)
     assert s.labels.equal(torch.arange(10))
-    # A view would hold on to the whole batch that it is cut from
+    # A view would keep the whole batch in memory
     assert sum(part.untyped_storage().nbytes() for part in s._kept["features"]) == 10 * 6 * 4
     assert len(s._kept["features"]) == 3
 

@@ -3,6 +3,7 @@ import torch
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
+from diffusion_lightning.networks.blocks import Downsample
 from tests.support.networks import perturb
 
 
@@ -61,3 +62,69 @@ def test_refuses_other_images_than_it_was_built_for():
 def test_refuses_heads_that_do_not_divide():
     with pytest.raises(UserError, match="num_heads"):
         UNet(1, 8, 0, 8, (1, 2), 1, num_heads=3)
+
+
+def norms(net):
+    return [m for m in net.modules() if isinstance(m, torch.nn.GroupNorm)]
+
+
+@pytest.mark.parametrize("groups", [1, 4, 8])
+def test_norm_groups_and_eps_are_one_constant_of_the_network(groups):
+    net = UNet(1, 8, 0, 8, (1, 2, 4), 1, (4,), norm_groups=groups, norm_eps=1e-6)
+    assert len(norms(net)) > 10
+    assert {(m.num_groups, m.eps) for m in norms(net)} == {(groups, 1e-6)}
+
+
+def test_norm_groups_are_no_more_than_the_channels_of_the_narrowest_level():
+    assert {m.num_groups for m in norms(UNet(1, 8, 0, 8, (1, 2), 1, norm_groups=32))} == {8}
+
+
+def test_without_norm_groups_each_layer_has_the_most_that_leave_a_multiple_of_4_channels():
+    """What a checkpoint without the option means; such a network mixes groups of several sizes."""
+    net = UNet(1, 8, 0, 48, (1, 2, 8), 1)
+    counts = {m.num_channels: m.num_groups for m in norms(net)}
+    assert counts == {c: max(g for g in (1, 2, 4, 8, 16, 32) if c % (4 * g) == 0) for c in counts}
+    assert counts[48] == 4 and counts[384] == 32 and {m.eps for m in norms(net)} == {1e-5}
+
+
+@pytest.mark.parametrize("groups", [4, 8])
+def test_a_group_is_normalised_with_its_own_moments(groups):
+    """Against the formula, in float64: (x - mean)/√(variance + ε) over each group of channels."""
+    (norm, *_), eps = norms(UNet(1, 8, 0, 8, (1, 2), 1, norm_groups=groups, norm_eps=0.1)), 0.1
+    x = torch.randn(2, 8, 4, 4)
+    grouped = x.double().view(2, groups, -1)
+    mean, variance = grouped.mean(-1, keepdim=True), grouped.var(-1, keepdim=True, correction=0)
+    expected = ((grouped - mean) / (variance + eps).sqrt()).view_as(x)
+    torch.testing.assert_close(norm(x).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_downsampling_convolves_every_second_pixel_of_the_padded_image(padding):
+    """Against the sum itself. With 0 the zeros are on the right and below alone, as in TensorFlow."""
+    net = UNet(1, 8, 0, 8, (1, 2), 1, downsample_padding=padding)
+    (down,) = [m for m in net.modules() if isinstance(m, Downsample)]
+    x, shift = torch.randn(2, 8, 8, 8), 1 if padding else 0
+    padded = torch.zeros(2, 8, 10, 10)
+    padded[:, :, shift : shift + 8, shift : shift + 8] = x
+    expected = torch.stack(
+        [
+            torch.stack(
+                [
+                    torch.einsum("bcij,ocij->bo", padded[..., r : r + 3, c : c + 3], down.weight)
+                    for c in range(0, 8, 2)
+                ],
+                -1,
+            )
+            for r in range(0, 8, 2)
+        ],
+        -2,
+    )
+    torch.testing.assert_close(down(x), expected + down.bias.view(1, -1, 1, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"norm_groups": 0}, {"norm_groups": 3}, {"norm_eps": 0.0}, {"downsample_padding": 2}]
+)
+def test_refuses_bad_options_of_layers(bad):
+    with pytest.raises(UserError, match=next(iter(bad))):
+        UNet(1, 8, 0, 8, (1, 2), 1, **bad)

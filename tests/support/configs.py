@@ -2,16 +2,18 @@
 
 from hydra import compose, initialize_config_dir
 
-import diffusion_lightning.commands.task  # noqa: F401  (registers the resolvers)
-from tests.support.command import ROOT
+from diffusion_lightning.commands.resolvers import register
+from diffusion_lightning.config.paths import conf_folder
 
-CONF = ROOT / "conf"
+CONF = conf_folder()
 
 
 def names(group):
     return [path.stem for path in sorted((CONF / group).glob("*.yaml"))]
 
 
-def composed(name, *overrides):
+def composed(name, *overrides, with_hydra=True):
+    """A command's config; without Hydra's own part it is what the command's function gets."""
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(name, list(overrides), return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=with_hydra)

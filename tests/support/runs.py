@@ -4,26 +4,26 @@ import csv
 import multiprocessing
 import os
 import socket
-from contextlib import contextmanager
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 
-import train
-from diffusion_lightning.training import build
+from diffusion_lightning.commands import train
 from tests.support.configs import composed
 
 SMALL = [
-    *(
-        "network.width=8",
-        "trainer.max_epochs=3",
-        "trainer.limit_train_batches=6",
-        "trainer.limit_val_batches=2",
-    ),
-    *("sampler.steps=2", "callbacks.sample_grid.num_images=4", "trainer.log_every_n_steps=2"),
-    *("trainer.enable_progress_bar=false", "callbacks.progress_bar=null", "callbacks.last.every_n_steps=2"),
+    "network.width=8",
+    "trainer.max_epochs=3",
+    "trainer.limit_train_batches=6",
+    "trainer.limit_val_batches=2",
+    "trainer.log_every_n_steps=2",
+    "trainer.enable_progress_bar=false",
+    "sampler.steps=2",
+    "callbacks.sample_grid.num_images=4",
+    "callbacks.progress_bar=null",
+    "callbacks.last.every_n_steps=2",
 ]
 
 
@@ -34,8 +34,8 @@ def train_in(folder, *options, callbacks=(), mode="RUN"):
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
         del cfg["hydra"]
-    with more_callbacks(callbacks):
-        return train.train(cfg)
+    OmegaConf.set_readonly(cfg, True)
+    return train.train(cfg, callbacks)
 
 
 # Processes that start with everything imported already
@@ -78,16 +78,6 @@ def start_world(size, function, *args, told=torchrun, **kwargs):
 def _as_one_of(environment, function, *args, **kwargs):
     os.environ.update({name: str(value) for name, value in environment.items()})
     function(*args, **kwargs)
-
-
-@contextmanager
-def more_callbacks(callbacks):
-    own = build.build_callbacks
-    build.build_callbacks = lambda cfg: [*own(cfg), *callbacks]
-    try:
-        yield
-    finally:
-        build.build_callbacks = own
 
 
 class Died(Exception):

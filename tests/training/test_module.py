@@ -1,11 +1,7 @@
-import math
-
 import pytest
 import torch
 from lightning.pytorch import Callback
 
-from diffusion_lightning.training.callbacks import EMA
-from diffusion_lightning.training.loss_by_time import LossByTime
 from tests.support.fitting import fit, module, weights
 
 
@@ -16,7 +12,7 @@ def test_the_loss_is_ddpms():
     # A network that says 0 errs by ε itself
     expected = eps.square().flatten(1).mean(1)
     y = torch.zeros(4).long()
-    torch.testing.assert_close(model.loss((x0, y), t, eps, y), expected)
+    torch.testing.assert_close(model.objective(model.denoiser, x0, y, t, eps), expected)
 
 
 def test_a_run_is_a_function_of_its_seed():
@@ -53,6 +49,28 @@ def test_gradients_are_clipped_in_mixed_precision_with_a_fused_optimizer():
     assert (weights(model) - before).norm().item() == pytest.approx(1e-3, rel=0.01)
 
 
+class Norms(Callback):
+    """Keeps the norm of each step's gradient, and the one that is logged."""
+
+    def __init__(self):
+        self.expected, self.logged = [], []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        gradients = [p.grad.flatten() for p in pl_module.parameters()]
+        self.expected.append(torch.cat(gradients).norm().item())
+
+    def on_train_batch_end(self, trainer, pl_module, *args):
+        self.logged.append(trainer.callback_metrics["train/grad_norm"].item())
+
+
+@pytest.mark.parametrize("clip", [None, 1e-3])
+def test_the_norm_of_the_gradient_is_logged_before_clipping(clip):
+    norms = Norms()
+    fit(module(), [norms], gradient_clip_val=clip)
+    assert len(norms.logged) == 5 and min(norms.logged) > 1e-3
+    assert norms.logged == pytest.approx(norms.expected, rel=1e-5)
+
+
 def test_overfitting_is_to_the_same_batch():
     class Watch(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -61,31 +79,3 @@ def test_overfitting_is_to_the_same_batch():
     seen = []
     fit(module(), [Watch()], overfit_batches=1, limit_train_batches=None, max_epochs=3)
     assert len(seen) == 3 and seen[0].equal(seen[1]) and seen[0].equal(seen[2])
-
-
-def test_ema_ramps_and_never_averages_buffers():
-    model, history = module(), []
-    model.denoiser.network.register_buffer("counter", torch.zeros(1))
-
-    class Track(EMA):
-        def on_train_batch_end(self, trainer, pl_module, *args):
-            pl_module.denoiser.network.counter += 1
-            super().on_train_batch_end(trainer, pl_module, *args)
-            history.append((weights(pl_module).clone(), torch.cat([a.flatten() for a in self.averages])))
-
-    fit(model, [Track(decay=0.99)])
-    assert float(model.denoiser.network.counter) == 5
-    expected = history[0][0]  # the first update copies
-    for n, (raw, average) in enumerate(history[1:], start=1):
-        decay = min(0.99, (1 + n) / (10 + n))
-        expected = decay * expected + (1 - decay) * raw
-        torch.testing.assert_close(average, expected)
-
-
-def test_loss_by_time_is_the_mean_of_each_quarter():
-    metric = LossByTime()
-    metric.update(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.001, 0.25, 0.26]))
-    metric.update(torch.tensor([8.0]), torch.tensor([1.0]))
-    quarters, mean = metric.compute()
-    assert quarters[:2].tolist() == [1.5, 4.0] and quarters[3] == 8 and math.isnan(quarters[2])
-    assert mean == 3.75

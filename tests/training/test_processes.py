@@ -1,4 +1,4 @@
-"""Two processes train as one does, and stop as one does."""
+"""Two processes train like one, and stop like one."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ TWO = [*ONE, "dataset.batch_size=32", "trainer=ddp", "trainer.accelerator=cpu", 
 
 
 class KeepGradients(Callback):
-    """Keeps the gradients of every step, and the noise and the times of this process's images."""
+    """Saves the gradients of every step of this process."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -91,7 +91,7 @@ def die_at(folder, n, *options):
         train_in(folder, *TWO, *options, callbacks=[Watch(n, die)])
 
 
-def test_a_killed_pair_goes_on_as_if_it_had_not_been(runs, tmp_path):
+def test_a_killed_pair_resumes_as_if_it_had_not_been_killed(runs, tmp_path):
     assert all_end(start_world(2, die_at, tmp_path / "run", 30)) == [0, 0]
     assert all_end(
         start_world(2, train_in, tmp_path / "run", *TWO, "resume=true", "trainer.max_epochs=2")
@@ -145,6 +145,7 @@ def train_shards(folder, *options):
     train_in(folder, *FSDP, "trainer.max_epochs=2", *options, callbacks=[Shards()])
 
 
+@pytest.mark.slow
 def test_shards_learn_what_whole_weights_do(runs, tmp_path):
     assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
     checkpoints = [
@@ -157,7 +158,7 @@ def test_shards_learn_what_whole_weights_do(runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_shards_go_on_as_if_they_had_not_been(tmp_path):
+def test_killed_shards_resume_as_if_they_had_not_been_killed(tmp_path):
     assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
     assert all_end(start_world(2, die_at, tmp_path / "run", 30, "trainer=fsdp")) == [0, 0]
     assert all_end(start_world(2, train_shards, tmp_path / "run", "resume=true")) == [0, 0]

@@ -1,4 +1,4 @@
-"""The variational bound: how many bits DDPM's walk needs, at most, to describe an 8-bit image."""
+"""The variational bound: how many bits an 8-bit image takes, at most, with DDPM's walk as its code."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from torch.special import log_ndtr
 from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.diffusion.shapes import PerSample, Samples
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import from_uint8
 
@@ -22,9 +23,9 @@ Progress = Callable[[], object]
 """Called after each evaluation of the model, such as the `update` of a progress bar."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bound:
-    """What DDPM's bound is made of, in bits per dimension of each image, float64 on the CPU.
+    """The parts of DDPM's bound, in bits per dimension of each image, float64 on the CPU.
 
     Args:
         prior: KL(q(x_t | x0) ‖ N(0, I)) at t_N, (B,).
@@ -33,12 +34,12 @@ class Bound:
         decoder: -log P(pixels | x_t) at t_1, (B,).
     """
 
-    prior: Tensor
+    prior: PerSample
     steps: Tensor
-    decoder: Tensor
+    decoder: PerSample
 
     @property
-    def total(self) -> Tensor:
+    def total(self) -> PerSample:
         """The bound itself (B,)."""
         return self.prior + self.steps.sum(1) + self.decoder
 
@@ -51,19 +52,20 @@ def variational_bound(
     times: Sequence[float] | None = None,
     progress: Progress = lambda: None,
 ) -> Bound:
-    """DDPM's bound on -log₂ P(pixels)/D, estimated without bias from one draw of noise a time.
+    """DDPM's bound on -log₂ P(pixels)/D, estimated without bias from one draw of noise per time.
 
-    Its walk from N(0, I) steps with the posterior variance β̃ and ends with N(x0(x_t), σ²) at t_1, rounded.
-    β̃ is best for one image; on Gaussian data it costs 0.6 bits in the last steps of a uniform walk, which
-    halve the noise however large T is, and next to none where all steps are short in λ.
+    The walk from N(0, I) steps with the posterior variance β̃ and ends with N(x0(x_t), σ²) at t_1, rounded.
+    β̃ is best for a single image. On Gaussian data it costs 0.6 bits in the last steps of a uniform walk,
+    which halve the noise however large T is, and next to nothing where all steps are short in λ.
 
-    Source: Ho et al. 2020 (DDPM), eq. 5, 8 and 13; Nichol & Dhariwal 2021, section 4, for fewer times;
-    Kingma et al. 2021 (Variational Diffusion Models), section 4, for a step in terms of x0.
+    Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), eq. 5, 8 and 13; Nichol & Dhariwal 2021 (Improved DDPM,
+    arXiv 2102.09672), section 4, for fewer times; Kingma et al. 2021 (Variational Diffusion Models,
+    arXiv 2107.00630), section 4, for a step in terms of x0.
 
     Args:
         model: predicts x0 at (x_t, t).
         pixels: uint8 images (B, C, H, W).
-        noise: called once a time.
+        noise: called once per time.
         times: t_N > … > t_1 of the walk, such as a grid's; None is all T timesteps.
         progress: called N times.
 
@@ -73,43 +75,44 @@ def variational_bound(
     schedule = model.schedule
     times = Uniform()(schedule, schedule.T) if times is None else _falling(times)
     x0, errors = from_uint8(checked(pixels)), []
-    for t in times:
-        prediction = model(schedule.alpha(t) * x0 + schedule.sigma(t) * noise(), t)
-        errors.append(image_sum((x0 - prediction.x0).square()))
+    levels = schedule.levels(times)
+    for t in levels:
+        prediction = model(t.alpha * x0 + t.sigma * noise(), t)
+        errors.append(sample_sum((x0 - prediction.x0).square()))
         progress()
-    snr = torch.exp(2 * schedule.lam(torch.tensor(times, dtype=torch.float64)))
+    snr = torch.exp(2 * torch.tensor([t.lam for t in levels], dtype=torch.float64))
     steps = 0.5 * snr.diff() * torch.stack(errors, dim=1)[:, :-1]
-    decoder = -image_sum(log_bin(pixels, prediction.x0, prediction.sigma))
+    decoder = -sample_sum(log_bin(pixels, prediction.x0, prediction.sigma))
     nat = 1 / (math.log(2) * pixels[0].numel())  # in bits per dimension
-    return Bound(nat * _prior(x0, schedule.alpha(times[0])), nat * steps, nat * decoder)
+    return Bound(nat * _prior(x0, levels[0].alpha), nat * steps, nat * decoder)
 
 
-def _prior(x0: Tensor, alpha: Tensor) -> Tensor:
+def _prior(x0: Samples, alpha: float) -> PerSample:
     """KL(N(α x0, σ²) ‖ N(0, I)) = ½ Σ (α² x0² + σ² - 1 - log σ²) of each image (B,), in nats."""
     # σ² is 1 - α², and α nearly 0.
-    return 0.5 * image_sum(alpha**2 * (x0.square() - 1) - torch.log1p(-(alpha**2)))
+    return 0.5 * sample_sum(alpha**2 * (x0.square() - 1) - math.log1p(-(alpha**2)))
 
 
-def log_bin(pixels: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
-    """log of the share of N(mean, σ²) that rounds to each 8-bit pixel, float64 on the CPU, (B, C, H, W).
+def log_bin(pixels: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """log of the mass of N(mean, σ²) that rounds to each 8-bit pixel, float64 on the CPU, (B, C, H, W).
 
-    log(Φ(high) - Φ(low)), the edges of the level in units of σ from the mean; the first and the last
-    level reach to infinity.
+    log(Φ(high) - Φ(low)), where low and high are the edges of the pixel's level, in units of σ from the
+    mean. The first and the last level reach to infinity.
 
-    Source: Ho et al. 2020 (DDPM), eq. 13.
+    Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), eq. 13.
     """
     pixels, mean = pixels.cpu(), mean.cpu().double()
     low, high = (((pixels.double() + edge) * BIN - 1 - mean) / sigma for edge in (-0.5, 0.5))
     low, high = low.masked_fill(pixels == 0, -math.inf), high.masked_fill(pixels == 255, math.inf)
-    # Φ is 1 to the last digit far to the right; by symmetry its left tail, known to any depth, serves.
+    # Far to the right, Φ is 1 to the last digit. Its left tail is known to any depth, so mirror those levels.
     right = low + high > 0
     low, high = torch.where(right, -high, low), torch.where(right, -low, high)
     log_low, log_high = log_ndtr(low), log_ndtr(high)
     return log_high + torch.log(-torch.expm1(log_low - log_high))
 
 
-def image_sum(x: Tensor) -> Tensor:
-    """The sum over each image (B,), float64 on the CPU."""
+def sample_sum(x: Samples) -> PerSample:
+    """The sum over each sample (B,), float64 on the CPU."""
     return x.cpu().double().flatten(1).sum(1)
 
 
@@ -129,5 +132,5 @@ def checked(pixels: Tensor) -> Tensor:
 
 def _falling(times: Sequence[float]) -> Sequence[float]:
     if not (times and times[0] <= 1 and times[-1] > 0 and all(t > s for t, s in pairwise(times))):
-        raise UserError(f"the times are {list(times)}; they must fall from at most 1 to above 0.")
+        raise UserError(f"the times are {list(times)}; they must fall, from at most 1 to above 0.")
     return times

@@ -1,29 +1,29 @@
-"""Resampling: a corrector that goes back to the time before, with fresh noise, and comes again."""
+"""Resampling: a corrector that returns to the time before, with fresh noise, and steps down again."""
 
-from collections import deque
+from dataclasses import dataclass
+from math import sqrt
 
-from torch import Tensor
-
+from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.samplers.ddpm import DDPM
 from diffusion_lightning.diffusion.samplers.predictor_corrector import Corrector
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.diffusion.shapes import Samples
 
 
+@dataclass(frozen=True)
 class Resample(Corrector):
     """x_t ~ q(x_t | x_s), then an ancestral step back to s.
 
-    x_t = √(ᾱ_t/ᾱ_s) x_s + √(1 - ᾱ_t/ᾱ_s) z. In inpainting each return lets what is drawn in the hole
+    x_t = √(1 - β) x_s + √β z,  β = 1 - ᾱ_t/ᾱ_s. In inpainting, each return lets what is drawn in the hole
     answer to the known pixels around it.
 
-    Source: Lugmayr et al. 2022 (RePaint), algorithm 1, lines 8 to 10, with jumps of one step.
+    Source: Lugmayr et al. 2022 (RePaint, arXiv 2201.09865), algorithm 1, lines 8 to 10, with jumps of one
+    step.
     """
 
-    def __init__(self) -> None:
-        self._ancestral = DDPM()
-
-    def __call__(self, model: SamplingModel, x: Tensor, t: float, s: float, noise: Noise) -> Tensor:
+    def __call__(self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise) -> Samples:
         """Forward from s to t, and back."""
-        beta = model.schedule.beta(t, s)
-        x_t = (1 - beta).sqrt() * x + beta.sqrt() * noise()
-        return self._ancestral.step(model, model(x_t, t), t, s, noise, deque())
+        beta = t.beta_from(s)
+        x_t = sqrt(1 - beta) * x + sqrt(beta) * noise()
+        return DDPM().step(model, model(x_t, t), s, noise, ())

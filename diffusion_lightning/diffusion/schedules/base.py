@@ -1,44 +1,31 @@
 """What every noise schedule offers, derived once from log ᾱ(t)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cached_property, lru_cache, wraps
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.errors import check_at_least
 
 Time = float | Tensor
 
 
-def float64(t: Time) -> Tensor:
+def float64(t: Time | Sequence[float]) -> Tensor:
     """Times or half log-SNRs as a float64 tensor on the CPU, where all schedule arithmetic happens."""
     return torch.as_tensor(t, dtype=torch.float64, device="cpu")
 
 
-def remembered(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A pure method that computes its value once for the same floats.
-
-    A walk asks for the numbers of a time several times, and the next batch's walk again; computing them
-    took longer than the walk's arithmetic on a batch of small images.
-    """
-    cached = lru_cache(maxsize=8192)(method)
-
-    @wraps(method)
-    def wrapped(self: "Schedule", *times: Time) -> Tensor:
-        return cached(self, *times) if all(isinstance(t, float) for t in times) else method(self, *times)
-
-    return wrapped
-
-
+@dataclass(frozen=True)
 class Schedule(ABC):
     """A pure function of time t in [0, 1]; a new schedule writes `log_alpha_bar` and nothing else.
 
-    Every method takes a float or a tensor of any shape and returns a float64 CPU tensor of that
-    shape. Float64 scalars on the CPU multiply float32 images on any device without promoting or
-    synchronising them.
+    Methods of t take a float or a tensor of any shape and return a float64 tensor of that shape on the
+    CPU.
 
     Args:
         T: number of timesteps; training draws t from {1/T, …, 1} and the network is fed T t.
@@ -47,33 +34,37 @@ class Schedule(ABC):
         UserError: if T is not an integer from 1 to a million.
     """
 
-    def __init__(self, T: int = 1000) -> None:
-        self.T = check_at_least("T", T, most=1_000_000)
+    T: int = 1000
+
+    def __post_init__(self) -> None:
+        check_at_least("T", self.T, most=1_000_000)
 
     @abstractmethod
     def log_alpha_bar(self, t: Time) -> Tensor:
         """log ᾱ(t): strictly decreasing, 0 at t = 0, finite at t = 1."""
 
-    @remembered
     def alpha(self, t: Time) -> Tensor:
         """Signal scale α(t) = √ᾱ(t)."""
         return torch.exp(0.5 * self.log_alpha_bar(t))
 
-    @remembered
     def sigma(self, t: Time) -> Tensor:
         """Noise scale σ(t) = √(1 - ᾱ(t)), through expm1 so that small t does not cancel."""
         return torch.sqrt(-torch.expm1(self.log_alpha_bar(t)))
 
-    @remembered
     def lam(self, t: Time) -> Tensor:
         """Half log-SNR λ(t) = log(α(t)/σ(t)); infinite at t = 0."""
         log_alpha_bar = self.log_alpha_bar(t)
         return 0.5 * (log_alpha_bar - torch.log(-torch.expm1(log_alpha_bar)))
 
-    @remembered
-    def beta(self, t: Time, s: Time) -> Tensor:
-        """The noise added from s to t > s, β = 1 - ᾱ(t)/ᾱ(s), which of neighbours is the table's."""
-        return -torch.expm1(self.log_alpha_bar(t) - self.log_alpha_bar(s))
+    def level(self, t: float) -> Level:
+        """The noise level at time t."""
+        return self.levels([t])[0]
+
+    def levels(self, times: Sequence[float]) -> list[Level]:
+        """The noise levels at the times of a walk, computed together, which takes a fraction of the time."""
+        t = float64(times)
+        columns = t, self.alpha(t), self.sigma(t), self.lam(t), self.log_alpha_bar(t)
+        return [Level(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def t_of_lam(self, lam: Time) -> Tensor:
         """The time at which the half log-SNR is λ, by bisection of log ᾱ(t) = -log(1 + e^(-2λ))."""
@@ -86,12 +77,14 @@ class Schedule(ABC):
         return 0.5 * (low + high)
 
 
+@dataclass(frozen=True)
 class BetaSchedule(Schedule):
     """A schedule given as DDPM's table β_1 … β_T; β is constant within a timestep.
 
     log ᾱ(i/T) = Σ_{j ≤ i} log(1 - β_j), linear in t in between.
 
-    Source: Ho et al. 2020 (DDPM), eq. 4; Lu et al. 2022 (DPM-Solver), app. D.4 for the interpolation.
+    Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), eq. 4; Lu et al. 2022 (DPM-Solver, arXiv 2206.00927),
+    appendix D.4, for the interpolation.
     """
 
     @abstractmethod
@@ -104,7 +97,6 @@ class BetaSchedule(Schedule):
         log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-self.betas()).cumsum(0)])
         return np.arange(self.T + 1) / self.T, log_alpha_bar.numpy()
 
-    @remembered
     def log_alpha_bar(self, t: Time) -> Tensor:
         """Linear interpolation of the table's log ᾱ at t = i/T."""
         return torch.as_tensor(np.interp(float64(t).numpy(), *self._table))

@@ -1,6 +1,7 @@
 """The cosine schedule of improved DDPM."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,21 +10,24 @@ from diffusion_lightning.diffusion.schedules.base import BetaSchedule
 from diffusion_lightning.errors import check_positive
 
 
+@dataclass(frozen=True)
 class Cosine(BetaSchedule):
     """ᾱ falls as a squared cosine, so noise arrives evenly instead of early.
 
-    ᾱ(t) = f(t)/f(0), f(t) = cos²(π/2 · (t + s)/(1 + s)), β_i = min(1 - ᾱ(i/T)/ᾱ((i-1)/T), 0.999);
-    the cap, which only the last timestep meets, keeps ᾱ(1) > 0.
+    ᾱ(t) = f(t)/f(0), f(t) = cos²(π/2 · (t + s)/(1 + s)), β_i = min(1 - ᾱ(i/T)/ᾱ((i-1)/T), 0.999).
+    The cap, which only the last timestep meets, keeps ᾱ(1) > 0.
 
-    Source: Nichol & Dhariwal 2021 (Improved DDPM), eq. 17.
+    Source: Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672), eq. 17.
 
     Raises:
         UserError: unless s > 0.
     """
 
-    def __init__(self, T: int = 1000, s: float = 0.008) -> None:
-        super().__init__(T)
-        self.s = check_positive("s", s, 0.008)
+    s: float = 0.008
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("s", self.s, 0.008)
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, from the ratio of neighbouring f."""

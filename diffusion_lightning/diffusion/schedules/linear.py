@@ -1,5 +1,7 @@
 """DDPM's linear β schedule."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -7,26 +9,30 @@ from diffusion_lightning.diffusion.schedules.base import BetaSchedule
 from diffusion_lightning.errors import UserError
 
 
+@dataclass(frozen=True)
 class Linear(BetaSchedule):
     """β rises linearly from `beta_start` to `beta_end`, both given for T = 1000.
 
-    For another T both ends are scaled by 1000/T, so that ᾱ(1) stays about the same; β is capped
-    at 0.999, which only T < 21 meets with the default ends.
+    For another T both ends are scaled by 1000/T, so that ᾱ(1) stays about the same. β is capped at
+    0.999, which only T < 21 meets with the default ends.
 
-    Source: Ho et al. 2020 (DDPM), section 4; the scaling is Nichol & Dhariwal 2021's code.
+    Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), section 4; the scaling is that of the code of
+    Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672).
 
     Raises:
         UserError: unless 0 < beta_start ≤ beta_end < 1.
     """
 
-    def __init__(self, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> None:
-        super().__init__(T)
-        if not 0 < beta_start <= beta_end < 1:
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.beta_start <= self.beta_end < 1:
             raise UserError(
-                f"beta_start={beta_start} and beta_end={beta_end} must satisfy "
+                f"beta_start={self.beta_start} and beta_end={self.beta_end} must satisfy "
                 "0 < beta_start <= beta_end < 1 (the usual ends are 1e-4 and 0.02)."
             )
-        self.beta_start, self.beta_end = beta_start, beta_end
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, linear between the scaled ends."""

@@ -1,4 +1,4 @@
-"""Feature extractors: modules that map uint8 images to features, and to class logits if they can."""
+"""Feature extractors: modules that map uint8 images to features, and optionally to class logits."""
 
 from diffusion_lightning.evaluation.extractors.classifier import Classifier
 from diffusion_lightning.evaluation.extractors.inception import Inception

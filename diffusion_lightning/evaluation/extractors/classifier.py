@@ -1,4 +1,4 @@
-"""A small classifier, for data on which Inception's features mean nothing."""
+"""A small classifier, for data on which Inception's features mean little."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from diffusion_lightning.images import from_uint8
 
 
 class Classifier(nn.Module):
-    """Pairs of 3x3 convolutions, each pair at half the resolution; the features are their last mean.
+    """Pairs of 3x3 convolutions, each halving the resolution; features are the mean over the last pixels.
 
     Args:
         image_channels: C.
         num_classes: K.
         widths: channels of each pair; the last is D.
-        weights: a safetensors file, or the name of one that comes with the package; null is untrained.
+        weights: a safetensors file, or the name of one that comes with the package; None is untrained.
         sha256: of that file.
 
     Raises:
-        UserError: if the file is missing, is another than sha256 says, or does not fit.
+        UserError: if the file is missing, does not have this hash, or does not fit.
     """
 
     def __init__(

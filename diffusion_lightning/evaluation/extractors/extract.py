@@ -7,31 +7,28 @@ from torch.nn.functional import pad
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import tensors_sha256
 
-BATCH = 64
-
 HASHED_AS = {
     "Classifier": "diffusion_lightning.extractors.classifier.Classifier",
     "Inception": "diffusion_lightning.extractors.inception.Inception",
 }
-"""Names in the hashes since before version 0.2, so that cached statistics and records stay valid."""
+"""The names that are hashed for these classes, so that statistics and records of version 0.1 stay valid."""
 
 
 @torch.no_grad()
-def extract(extractor: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def extract(extractor: nn.Module, pixels: Tensor, batch_size: int = 64) -> tuple[Tensor, Tensor]:
     """Features (N, D) and logits (N, K) of uint8 images (N, C, H, W), float32 on the CPU.
 
-    K is 0 for an extractor without logits.
-    Every forward is of BATCH images, the last one filled up with black ones: kernels are chosen by
-    shape, so an image's features do not depend on how many come with it.
+    K is 0 for an extractor without logits. Every batch has the same size, the last one filled up with black
+    images: kernels are chosen by shape, so an image's features do not depend on the number of images.
 
     Raises:
-        UserError: if the extractor gives something else than features, or features and logits.
+        UserError: if the extractor returns neither features nor (features, logits).
     """
     device = next(extractor.parameters(), torch.empty(0)).device
     features: list[Tensor] = []
     logits: list[Tensor] = []
-    for part in pixels.split(BATCH):
-        filled = pad(part.to(device), (0, 0) * 3 + (0, BATCH - len(part)))
+    for part in pixels.split(batch_size):
+        filled = pad(part.to(device), (0, 0) * 3 + (0, batch_size - len(part)))
         for kept, output in zip((features, logits), _forward(extractor, filled), strict=True):
             kept.append(output[: len(part)].cpu())
     return torch.cat(features), torch.cat(logits)
@@ -54,7 +51,7 @@ def _forward(extractor: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
 def extractor_sha256(extractor: nn.Module) -> str:
     """SHA-256 of the class's name and the weights: figures of different extractors do not compare.
 
-    The module in which the class stands is no part of it, so that files may move.
+    The module of the class is not part of it, so that files may move.
     """
     name = type(extractor).__qualname__
     if type(extractor).__module__.startswith("diffusion_lightning."):

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from diffusion_lightning.errors import UserError, first_load_error
-from diffusion_lightning.hashing import known_weights
+from diffusion_lightning.evaluation.extractors.weights import known_weights
 
 SHIPPED = Path(__file__).with_name("shipped")
 """The folder of the weights that come with the package."""
@@ -15,7 +15,7 @@ def load_weights(extractor: nn.Module, weights: str, sha256: str | None) -> None
     """Load a safetensors file, or a shipped one by its name; half precision becomes the extractor's own.
 
     Raises:
-        UserError: if the file is missing, is another than sha256 says, or does not fit.
+        UserError: if the file is missing, does not have this hash, or does not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -24,7 +24,7 @@ def load_weights(extractor: nn.Module, weights: str, sha256: str | None) -> None
     try:
         extractor.load_state_dict(load_file(known_weights(file, sha256)))
     except SafetensorError as error:
-        raise UserError(f"{file} is no safetensors file ({error}).") from None
+        raise UserError(f"{file} is not a safetensors file ({error}).") from None
     except RuntimeError as error:
         raise UserError(f"{file} does not fit the extractor: {first_load_error(error)}") from None
 

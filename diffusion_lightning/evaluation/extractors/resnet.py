@@ -31,7 +31,7 @@ class ResNet(nn.Module):
         sha256: of that file.
 
     Raises:
-        UserError: if the file is missing, is another than sha256 says, or does not fit.
+        UserError: if the file is missing, does not have this hash, or does not fit.
     """
 
     def __init__(

@@ -1,21 +1,18 @@
-"""The weights of extractors: fetched once into a cache, and known by their hashes."""
+"""The weights of extractors: downloaded once into the cache, and checked by their hashes."""
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.cache import CACHE, cache_folder
 from diffusion_lightning.hashing import file_sha256
-
-CACHE = "DIFFUSION_LIGHTNING_CACHE"
-"""The environment variable that moves the cache."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file on the net."""
+    """A file on the internet."""
 
     url: str
     owner: str
@@ -27,27 +24,36 @@ INCEPTION = Download(
     "the torch-fidelity project (github.com/toshas/torch-fidelity)",
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 )
-"""InceptionV3 of 2015-12-05, ported from TensorFlow, with which the field's FID is computed; 91 MB."""
-
-
-def cache_folder() -> Path:
-    """Where weights and reference statistics are kept: $DIFFUSION_LIGHTNING_CACHE, or the user's cache."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get(CACHE) or user_cache_path("diffusion-lightning"))
+"""InceptionV3 of 2015-12-05, ported from TensorFlow, which computes the field's FID; 91 MB."""
 
 
 def fetch(download: Download) -> Path:
-    """The file in the cache, downloaded with a progress bar if it is not there yet.
+    """The file in the cache, downloaded with a progress bar if it is missing.
 
     Raises:
-        UserError: if it cannot be had or is not what it should be.
+        UserError: if it cannot be downloaded, or does not have its hash.
     """
     file = cache_folder() / download.url.rpartition("/")[2]
     if not file.is_file():
         _download(download, file)
     if file_sha256(file) != download.sha256:
         raise UserError(f"{file} is damaged (its SHA-256 is not {download.sha256}); remove it.")
+    return file
+
+
+def known_weights(file: Path, sha256: str | None) -> Path:
+    """The file of an extractor's weights, if it has this hash; None accepts any file.
+
+    Raises:
+        UserError: if it is missing, or has another hash.
+    """
+    if not file.is_file():
+        raise UserError(f"no file {file}; weights must be a file of the extractor's weights.")
+    if sha256 is not None and (found := file_sha256(file)) != sha256:
+        raise UserError(
+            f"{file} has the SHA-256 {found}, but sha256 is {sha256}; give new weights their own hash, or "
+            "sha256=null: figures of different extractors do not compare."
+        )
     return file
 
 

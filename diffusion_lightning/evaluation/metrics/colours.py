@@ -1,4 +1,4 @@
-"""Brightness and contrast of each channel, beside the data's."""
+"""Brightness and contrast of each channel, compared with the data's."""
 
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
 
@@ -7,13 +7,13 @@ class Colours(Metric):
     """Mean and standard deviation of each channel over all pixels, in 8-bit levels."""
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """mean_<c> and std_<c> of the samples; mean_<c>_off and std_<c>_off: less the training images'."""
+        """mean_<c>, std_<c> of the samples; mean_<c>_off, std_<c>_off: minus those of the training images."""
         samples, data = compared.samples, compared.train
         values: dict[str, float] = {}
-        for name, mine, theirs in (
+        for name, of_samples, of_data in (
             ("mean", samples.pixel_mean, data.pixel_mean),
             ("std", samples.pixel_std, data.pixel_std),
         ):
-            for channel, (x, y) in enumerate(zip(mine.tolist(), theirs.tolist(), strict=True)):
+            for channel, (x, y) in enumerate(zip(of_samples.tolist(), of_data.tolist(), strict=True)):
                 values |= {f"{name}_{channel}": x, f"{name}_{channel}_off": x - y}
         return values

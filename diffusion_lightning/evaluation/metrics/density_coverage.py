@@ -1,4 +1,4 @@
-"""Density and coverage: precision and recall that one outlier cannot move."""
+"""Density and coverage: like precision and recall, but robust to outliers."""
 
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
@@ -6,13 +6,13 @@ from diffusion_lightning.evaluation.metrics.precision_recall import covering, ne
 
 
 class DensityCoverage(Metric):
-    """Density: mean number of the data's balls around a sample, over k; coverage: share of balls with one.
+    """Density: mean number of the data's balls around a sample, over k; coverage: fraction of balls with one.
 
     Source: Naeem et al. 2020 (Reliable Fidelity and Diversity Metrics for Generative Models), eq. 3 and 4.
 
     Args:
-        k: neighbours that a ball reaches to.
-        num_images: of each set, at most.
+        k: a ball around an image reaches to its k-th nearest neighbour.
+        num_images: images of each set, at most.
     """
 
     def __init__(self, k: int = 5, num_images: int = 10_000) -> None:

@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of images: FID on Inception's features."""
+"""Fréchet distance between two sets of images; on Inception's features, FID."""
 
 import torch
 
@@ -10,8 +10,8 @@ from diffusion_lightning.evaluation.statistics import ImageStatistics
 def frechet_distance(a: ImageStatistics, b: ImageStatistics) -> float:
     """‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½) of the features, in float64.
 
-    tr (Σ_a Σ_b)^½ is the sum of the singular values of Σ_a^½ Σ_b^½: no complex root, and no trouble with
-    covariances that are not of full rank.
+    tr (Σ_a Σ_b)^½ is the sum of the singular values of Σ_a^½ Σ_b^½. This needs no complex root, and works for
+    covariances without full rank.
 
     Source: Heusel et al. 2017 (GANs Trained by a Two Time-Scale Update Rule), eq. 6.
 

@@ -23,17 +23,17 @@ def inception_score(logits: Tensor) -> float:
 
 
 class InceptionScore(Metric):
-    """Mean and standard deviation of the score over random parts of the images.
+    """Mean and standard deviation of the score over random subsets of the images.
 
     Args:
-        splits: number of parts.
+        splits: number of subsets.
     """
 
     def __init__(self, splits: int = 10) -> None:
         self.splits = check_at_least("splits", splits)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """is, is_std; nothing if the extractor has no logits."""
+        """is, is_std; empty if the extractor has no logits."""
         logits = compared.samples.logits
         if logits.shape[1] == 0:
             log.info("is: the extractor has no logits")

@@ -28,7 +28,7 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
 def kernel_distance(
     a: ImageStatistics, b: ImageStatistics, subsets: int, subset_size: int
 ) -> tuple[float, float]:
-    """Mean and standard deviation of MMD² over random subsets of the kept features, the same ones every time.
+    """Mean and standard deviation of MMD² over random subsets of the kept features, the same every time.
 
     Raises:
         UserError: if a set has fewer than two images.
@@ -39,19 +39,19 @@ def kernel_distance(
     rng = torch.Generator().manual_seed(0)
     x, y = a.features.double(), b.features.double()
 
-    def some(features: Tensor) -> Tensor:
+    def subset(features: Tensor) -> Tensor:
         return features[torch.randperm(len(features), generator=rng)[:m]]
 
-    values = torch.stack([mmd2(some(x), some(y)) for _ in range(subsets)])
+    values = torch.stack([mmd2(subset(x), subset(y)) for _ in range(subsets)])
     return float(values.mean()), float(values.std(correction=0))
 
 
 class KID(Metric):
-    """KID to the training images ± its deviation between subsets.
+    """KID to the training images, and its standard deviation between subsets.
 
     Args:
-        subsets: how many random subsets are compared.
-        subset_size: images in a subset, or all that there are.
+        subsets: number of random subsets.
+        subset_size: images per subset; fewer if a set has fewer.
     """
 
     def __init__(self, subsets: int = 100, subset_size: int = 1000) -> None:

@@ -8,20 +8,21 @@ from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
 from diffusion_lightning.images import save_grid
 
-CHUNK = 2000
 
+def nearest_images(pixels: Tensor, images: ImageSet, k: int, chunk_size: int = 2000) -> tuple[Tensor, Tensor]:
+    """Distances (M, k) and numbers (M, k) of the k nearest images of a set, nearest first.
 
-def nearest_images(pixels: Tensor, images: ImageSet, k: int) -> tuple[Tensor, Tensor]:
-    """Distances (M, k), root mean square in 8-bit levels, and numbers (M, k) of the k nearest of a set.
+    A distance is the root mean square over all values, in 8-bit levels. The search is exact.
 
     Args:
         pixels: uint8 (M, C, H, W).
-        images: what is searched, exactly and in pieces.
-        k: neighbours, or all that there are; nearest first.
+        images: the set.
+        k: number of neighbours; fewer if the set has fewer.
+        chunk_size: images of the set that are compared at a time; changes no result.
     """
     x = pixels.double().flatten(1)
     distances, numbers = x.new_empty(len(x), 0), torch.empty(len(x), 0, dtype=torch.long)
-    for part in torch.arange(len(images)).split(CHUNK):
+    for part in torch.arange(len(images)).split(chunk_size):
         y = images[part][0].double().flatten(1)
         found = torch.cdist(x, y) / x.shape[1] ** 0.5
         distances = torch.cat([distances, found], 1)
@@ -32,14 +33,15 @@ def nearest_images(pixels: Tensor, images: ImageSet, k: int) -> tuple[Tensor, Te
 
 
 class Neighbours(Metric):
-    """Distance of the samples to their nearest training images, and a picture of the most suspicious.
+    """Distance of the samples to their nearest training images, and an image of the most suspicious samples.
 
-    Test images cannot have been copied: what they have is what a model that only learned should have.
+    Test images cannot be copies of training images, so their distance is what a model that generalises should
+    have.
 
     Args:
-        num_images: samples that are looked up, at most.
-        rows: samples in the picture, those that are nearest to one image, compared with the next ones.
-        columns: training images beside each.
+        num_images: number of samples, at most.
+        rows: samples shown: those whose nearest training image is much nearer than the next ones.
+        columns: training images shown beside each sample.
     """
 
     def __init__(self, num_images: int = 1000, rows: int = 10, columns: int = 5) -> None:
@@ -48,16 +50,16 @@ class Neighbours(Metric):
         self.columns = check_at_least("columns", columns)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """nearest (median distance), copies (share that is a training image, but for half a level)."""
+        """nearest (median distance), copies (fraction within half a level of a training image)."""
         pixels = compared.pixels[: self.num_images]
         distances, numbers = nearest_images(pixels, compared.train_images, self.columns)
         if compared.pictures:
-            # Simple shapes are near to many images; a copy is far nearer to one than to the next
+            # A simple shape is near many images; a copy is much nearer to one image than to the next
             worst = (distances[:, 0] / distances.mean(1).clamp(min=1e-9)).argsort()[: self.rows]
             shown = [
                 torch.cat([pixels[i : i + 1], compared.train_images[numbers[i]][0]]) for i in worst.tolist()
             ]
-            save_grid(torch.cat(shown), len(shown[0]), compared.pictures / "neighbours.png")
+            save_grid(torch.cat(shown), compared.pictures / "neighbours.png", len(shown[0]))
         return {
             "nearest": float(distances[:, 0].median()),
             "copies": float((distances[:, 0] < 0.5).double().mean()),

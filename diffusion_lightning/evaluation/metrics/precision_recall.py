@@ -1,4 +1,4 @@
-"""Improved precision and recall: are the samples like data, and is all of the data there?"""
+"""Improved precision and recall: do samples look like data, and is all data covered by samples?"""
 
 import torch
 from torch import Tensor
@@ -7,49 +7,49 @@ from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
 
 CHUNK = 1000
+"""Features that are compared with all others at a time."""
 
 
 def radii(features: Tensor, k: int) -> Tensor:
-    """Distance (N,) of each of the features (N, D) to its k-th nearest among the others.
+    """Distance (N,) of each feature vector (N, D) to its k-th nearest neighbour.
 
     Raises:
         UserError: if there are not more than k.
     """
     if len(features) <= k:
         raise UserError(
-            f"a {k}-th nearest neighbour needs more than {k} images, not {len(features)}; lower the k of the "
-            "metric."
+            f"neighbour number k = {k} needs more than {k} images, not {len(features)}; lower the metric's k."
         )
-    # The nearest of all is the point itself
+    # The nearest point is the point itself
     return torch.cat([_distances(part, features).kthvalue(k + 1).values for part in features.split(CHUNK)])
 
 
 def covering(points: Tensor, centres: Tensor, radius: Tensor) -> Tensor:
-    """For each of the points (N, D), how many balls around the centres (M, D) it lies in: (N,)."""
+    """For each point (N, D), the number (N,) of balls around the centres (M, D) that hold it."""
     inside = [(_distances(part, centres) <= radius).sum(1) for part in points.split(CHUNK)]
     return torch.cat(inside)
 
 
 def nearest(points: Tensor, others: Tensor) -> Tensor:
-    """Distance (N,) of each of the points (N, D) to the nearest of the others (M, D)."""
+    """Distance (N,) of each point (N, D) to the nearest of the others (M, D)."""
     return torch.cat([_distances(part, others).amin(1) for part in points.split(CHUNK)])
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    # Through matrix products a distance to itself would be far from zero in float32
+    # In float32, by matrix products, the distance of a point to itself would be far from zero
     return torch.cdist(x.double(), y.double())
 
 
 class PrecisionRecall(Metric):
-    """Precision: share of samples inside the data's manifold; recall: share of data inside the samples'.
+    """Precision: fraction of samples in the data's manifold; recall: fraction of data in the samples'.
 
-    The manifold of a set is the union of balls around its features that reach to the k-th nearest.
+    The manifold of a set is the union of balls around its features, each as wide as to the k-th neighbour.
 
     Source: Kynkäänniemi et al. 2019 (Improved Precision and Recall Metric), eq. 1 and 2.
 
     Args:
-        k: neighbours.
-        num_images: of each set, at most.
+        k: number of the neighbour that a ball reaches to.
+        num_images: images of each set, at most.
     """
 
     def __init__(self, k: int = 3, num_images: int = 10_000) -> None:

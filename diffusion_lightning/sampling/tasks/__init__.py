@@ -1,1 +1,1 @@
-"""What `sample.py` can do with a trained model; one file a task, chosen by `task=`."""
+"""What `sample.py` can draw; one file per task."""

@@ -3,25 +3,30 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.files import atomic_write
 from diffusion_lightning.images import save_grid, to_uint8
-from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.request import SamplingRequest
 
 ImageRefs = Sequence[int | str]
 """Image files, or numbers of test images."""
 
 
 class Task(ABC):
-    """Draws something with a trained model."""
+    """Draws something with a trained model.
+
+    A new task writes `__call__`; its constructor checks its own options.
+    """
 
     @abstractmethod
-    def __call__(self, trained: Trained, out: Path) -> Path:
-        """Write files into the folder `out` and return the picture among them."""
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
+        """Write files into the folder `out` and return the path of the figure among them."""
 
 
 def save_rows(rows: Sequence[Tensor], out: Path) -> Path:
@@ -37,9 +42,16 @@ def save_images(pixels: Tensor, labels: Sequence[int] | None, columns: int, out:
     arrays = [pixels.permute(0, 2, 3, 1).numpy()]
     if labels is not None:
         arrays.append(np.array(labels, dtype=np.int64))
-    save_grid(pixels, columns, out / "grid.png")
-    np.savez(out / "samples.npz", *arrays)
-    return out / "grid.png"
+    with atomic_write(out / "samples.npz", "wb") as file:
+        np.savez(file, *arrays)
+    return save_grid(pixels, out / "grid.png", columns)
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure of matplotlib's as a PNG, whole or not at all, and return its path."""
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format="png")
+    return path
 
 
 def task_count(name: str, value: object, least: int = 1) -> int:
@@ -47,6 +59,8 @@ def task_count(name: str, value: object, least: int = 1) -> int:
     return check_at_least(name, value, least, 10_000)
 
 
-def positions(points: int) -> Tensor:
-    """u = 0 … 1 in equal steps, float64 (points,)."""
-    return torch.linspace(0, 1, task_count("points", points, 2), dtype=torch.float64)
+def image_refs(images: ImageRefs) -> list[int | str]:
+    """The list of images, if there are any; else a UserError."""
+    if isinstance(images, str | int) or not images:
+        raise UserError(f"images is {images!r}; it must list files or numbers of test images, such as [0,1].")
+    return list(images)

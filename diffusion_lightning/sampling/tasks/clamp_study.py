@@ -1,4 +1,4 @@
-"""The x0-clamp, seen."""
+"""What the x0-clamp does to a walk."""
 
 import logging
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import Task, task_count
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import Task, save_figure, task_count
+from diffusion_lightning.tables import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -20,15 +21,15 @@ MEASURES = "x_t mean", "x_t std", "x_t outside", "x0 mean", "x0 std", "x0 outsid
 
 
 class ClampStudy(Task):
-    """The x0-clamp: mean, spread and saturation along the walk, and the images, with it and without.
+    """Mean, spread and saturation along the walk, and the images, with the x0-clamp and without.
 
-    Saturated is what lies outside [-1, 1]: of x0 as the sampler sees it, and of x_t.
+    Saturation is the fraction of pixels outside [-1, 1], of x_t and of x0 as the sampler sees it.
 
     Source: Ho et al. 2020 (DDPM), released code, which clips x0 in every step.
 
     Args:
         clamps: what is compared, by name.
-        num_images: how many images are averaged.
+        num_images: images that are averaged.
         shown: images in the figure.
     """
 
@@ -37,10 +38,10 @@ class ClampStudy(Task):
         self.num_images = task_count("num_images", num_images)
         self.shown = min(task_count("shown", shown), num_images)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Walk from the same noise with each clamp."""
         rows: list[dict[str, Any]] = []
-        images = {name: self._walk(trained, name, clamp, rows) for name, clamp in self.clamps.items()}
+        images = {name: self._walk(request, name, clamp, rows) for name, clamp in self.clamps.items()}
         write_csv(rows, out / "clamp.csv")
         panels = {f"clamp={name}": [x[: self.shown]] for name, x in images.items()}
         figure, (curves, strips) = new_figure(11, [5.5, panels_height(panels, 11)])
@@ -55,10 +56,9 @@ class ClampStudy(Task):
                     axis.set_ylim(bottom=0)
         curves.axes[0].legend(title="clamp")
         draw_panels(strips, panels)
-        figure.savefig(out / "clamp.png")
-        return out / "clamp.png"
+        return save_figure(figure, out / "clamp.png")
 
-    def _walk(self, trained: Trained, name: str, clamp: Clamp, rows: list[dict[str, Any]]) -> Tensor:
+    def _walk(self, request: SamplingRequest, name: str, clamp: Clamp, rows: list[dict[str, Any]]) -> Tensor:
         def watch(i: int, t: float, prediction: Prediction) -> None:
             row: dict[str, Any] = {"clamp": name, "t": t}
             for key, x in (("x_t", prediction.x_t), ("x0", prediction.x0)):
@@ -68,7 +68,7 @@ class ClampStudy(Task):
             rows.append(row)
 
         n = self.num_images
-        images = trained.draw(trained.noise(range(n)), trained.y(n), clamp=clamp, callback=watch)
+        images = request.draw(request.noise(range(n)), request.y(n), clamp=clamp, callback=watch)
         log.info(
             "clamp=%s: mean %.3f, std %.3f, %.1f %% of the pixels outside [-1, 1]",
             name, images.mean(), images.std(), 100 * (images.abs() > 1).float().mean(),

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import torch
+
 from diffusion_lightning.diffusion.interpolation import LabelMorph
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import Task, positions, save_rows, task_count
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
 
 
 class ClassSweep(Task):
-    """One row a pair of classes, from the first (left) to the next of `labels` (right), one noise a row.
+    """One row per pair of classes, from one (left) to the next of `labels` (right), with one noise per row.
 
     Args:
         rows: pairs: (labels[0], labels[1]), (labels[1], labels[2]), …
@@ -18,15 +20,18 @@ class ClassSweep(Task):
 
     def __init__(self, rows: int = 5, points: int = 9) -> None:
         self.rows = task_count("rows", rows)
-        self.u = positions(points)
+        self.points = task_count("points", points, 2)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw all rows in one walk."""
-        y = trained.y(self.rows + 1)
+        y = request.y(self.rows + 1)
         if y is None:
-            raise UserError("task=class_sweep needs a model that is drawing classes (guidance.scale > 0).")
-        row = [i for i in range(self.rows) for _ in self.u]
+            raise UserError(
+                "a class_sweep needs a model that draws classes: the guidance scale must be above 0."
+            )
+        u = torch.linspace(0, 1, self.points, dtype=torch.float64).repeat(self.rows)
+        row = [i for i in range(self.rows) for _ in range(self.points)]
         start, end = y[row], y[[i + 1 for i in row]]
-        guidance = LabelMorph(trained.sampling.guidance, end, self.u.repeat(self.rows))
-        sweep = trained.draw(trained.noise(row), start, guidance=guidance)
-        return save_rows(sweep.split(len(self.u)), out)
+        guidance = LabelMorph(request.sampling.guidance, end, u)
+        sweep = request.draw(request.noise(row), start, guidance=guidance)
+        return save_rows(sweep.split(self.points), out)

@@ -1,4 +1,4 @@
-"""The walk itself, as a picture and as a film."""
+"""The walk itself, as a figure and as a film."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from torch import Tensor
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import enlarged, save_film, to_uint8
-from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
 
 
 class Filmstrip(Task):
-    """Two rows an image, x_t and below it the predicted x0, from t_N (left) to t_1 (right).
+    """Two rows per image, x_t and below it the predicted x0, from t_N (left) to t_1 (right).
 
     The film shows every step, x_t and x0 side by side, one image below the other.
 
     Args:
         rows: images.
-        frames: columns of the picture, spread over the steps.
+        frames: columns of the figure, spread over the steps.
         film: name of the film, ending in .webp or .gif; None for none.
-        seconds: how long the film takes.
+        seconds: duration of the film.
     """
 
     def __init__(
@@ -29,32 +29,35 @@ class Filmstrip(Task):
     ) -> None:
         if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
             raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
+        if not 0 < seconds <= 600:
+            raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
         self.rows = task_count("rows", rows)
         self.frames = task_count("frames", frames, 2)
         self.film = film
-        if not 0 < seconds <= 600:
-            raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
         self.seconds = seconds
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Watch one walk."""
-        from torchvision.utils import make_grid
-
         walk: list[tuple[Tensor, Tensor]] = []
 
         def watch(i: int, t: float, prediction: Prediction) -> None:
             walk.append((prediction.x_t.cpu(), prediction.x0.cpu()))
 
-        y = trained.y(self.rows)
-        trained.draw(trained.noise(range(self.rows)), y, callback=watch)
+        request.draw(request.noise(range(self.rows)), request.y(self.rows), callback=watch)
         count = min(self.frames, len(walk))
         shown = torch.linspace(0, len(walk) - 1, count).round().long().tolist()
         x_t, x0 = (torch.stack([walk[i][part] for i in shown], dim=1) for part in (0, 1))
         path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out)
         if self.film:
-            pairs = (torch.stack(both, dim=1).flatten(0, 1) for both in walk)
-            frames = [make_grid(to_uint8(x), nrow=2, padding=1, pad_value=128) for x in pairs]
-            save_film(
-                [enlarged(f[None], trained.shape[-1])[0] for f in frames], out / self.film, self.seconds
-            )
+            side = request.model.shape[-1]
+            save_film([_frame(both, side) for both in walk], out / self.film, self.seconds)
         return path
+
+
+def _frame(both: tuple[Tensor, Tensor], side: int) -> Tensor:
+    """One frame uint8 (C, H', W'): x_t and x0 (B, C, H, W) side by side."""
+    from torchvision.utils import make_grid
+
+    pairs = torch.stack(both, dim=1).flatten(0, 1)
+    frame = make_grid(to_uint8(pairs), nrow=2, padding=1, pad_value=128)
+    return enlarged(frame[None], side)[0]

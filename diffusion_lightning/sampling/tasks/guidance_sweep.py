@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import Trained
+from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
 
 
 class GuidanceSweep(Task):
-    """One row a guidance scale w, one column an image.
+    """One row per guidance scale w, one column per image; the same noise in every row.
 
     Args:
-        scales: w of each row.
+        scales: w of each row, in x0 = x0_null + w (x0_y - x0_null).
         columns: images in a row.
     """
 
@@ -23,9 +23,8 @@ class GuidanceSweep(Task):
         self.scales = scales
         self.columns = task_count("columns", columns)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw row by row."""
-        y = trained.y(self.columns)
-        guidances = [replace(trained.sampling.guidance, scale=float(w)) for w in self.scales]
-        noise = range(self.columns)
-        return save_rows([trained.draw(trained.noise(noise), y, guidance=g) for g in guidances], out)
+        y, numbers = request.y(self.columns), range(self.columns)
+        guidances = [replace(request.sampling.guidance, scale=float(w)) for w in self.scales]
+        return save_rows([request.draw(request.noise(numbers), y, guidance=g) for g in guidances], out)

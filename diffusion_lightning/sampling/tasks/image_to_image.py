@@ -1,28 +1,25 @@
 """Image to image: walks that begin at real images."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, save_rows
-
-log = logging.getLogger(__name__)
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows
 
 
 class ImageToImage(Task):
-    """One row an image: the original, then what the model makes of it from ever noisier starts.
+    """One row per image: the original, then what the model makes of it from ever noisier starts.
 
     x_t = α x0 + σ ε at t_start, then the sampler's walk from there.
 
     Source: Meng et al. 2022 (SDEdit), algorithm 2.
 
     Args:
-        images: where from.
-        t_starts: how far into the noise, each in (0, 1].
+        images: the originals.
+        t_starts: times at which the walks begin, each in (0, 1].
     """
 
     def __init__(
@@ -31,14 +28,15 @@ class ImageToImage(Task):
         bad = [t for t in t_starts if not 0 < t <= 1]
         if bad or not t_starts:
             raise UserError(f"t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
-        self.images, self.t_starts = images, t_starts
+        self.images, self.t_starts = image_refs(images), t_starts
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw one column at a time."""
-        x0, y = trained.images(self.images)
-        schedule, columns = trained.denoiser.schedule, [x0]
+        x0, labels = request.images(self.images)
+        y = request.model.y(labels, len(x0), request.sampling.guidance)
+        schedule, columns = request.model.denoiser.schedule, [x0]
         for t in self.t_starts:
-            noise = trained.noise(range(len(x0)))
+            noise = request.noise(range(len(x0)))
             x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
-            columns.append(trained.draw(noise, y, x=x_t, t_start=float(t)))
+            columns.append(request.draw(noise, y, x=x_t, t_start=float(t)))
         return save_rows(list(torch.stack(columns, dim=1)), out)

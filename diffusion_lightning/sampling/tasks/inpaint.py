@@ -1,6 +1,5 @@
 """Inpainting: real images with a hole filled."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,23 +8,21 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.clamp import KnownPixels
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, save_rows, task_count
-
-log = logging.getLogger(__name__)
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows, task_count
 
 
 class Inpaint(Task):
-    """One row an image: the original, the original with its hole in grey, and fillings of the hole.
+    """One row per image: the original, the original with its hole in grey, and fillings of the hole.
 
     Known pixels are exact. Best with `sampler=repaint`, which this task's YAML chooses.
 
     Source: Lugmayr et al. 2022 (RePaint), algorithm 1.
 
     Args:
-        images: what is repaired.
-        hole: unknown rectangle, as [top, left, bottom, right] in fractions of the side.
-        mask: an image file of the model's size instead, white where pixels are unknown.
+        images: the originals.
+        hole: the unknown rectangle, [top, left, bottom, right] in fractions of the side.
+        mask: an image file of the model's size in place of the hole, white where pixels are unknown.
         samples: fillings of each image.
     """
 
@@ -42,25 +39,25 @@ class Inpaint(Task):
                 f"hole is {list(hole)}; it must be [top,left,bottom,right] in fractions of the "
                 "side, such as [0.25,0.25,0.75,0.75]."
             )
-        self.images, self.hole, self.mask = images, hole, mask
+        self.images, self.hole, self.mask = image_refs(images), hole, mask
         self.samples = task_count("samples", samples)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Fill all holes in one walk."""
-        x0, y = trained.images(self.images)
-        hole, n = self._hole(trained), self.samples
+        x0, labels = request.images(self.images)
+        hole, n = self._hole(request.model.shape[-1]).to(x0.device), self.samples
         known = x0.repeat_interleave(n, dim=0)
-        labels = None if y is None else y.repeat_interleave(n)
-        clamp = KnownPixels(trained.sampling.clamp, known, hole)
-        filled = trained.draw(trained.noise(range(len(known))), labels, clamp=clamp)
-        shown = x0, x0.masked_fill(hole, 0.0), *filled.view(-1, n, *trained.shape).unbind(1)
+        y = request.model.y(labels, len(x0), request.sampling.guidance)
+        y = None if y is None else y.repeat_interleave(n)
+        clamp = KnownPixels(request.sampling.clamp, known, hole)
+        filled = request.draw(request.noise(range(len(known))), y, clamp=clamp)
+        shown = x0, x0.masked_fill(hole, 0.0), *filled.view(-1, n, *x0.shape[1:]).unbind(1)
         return save_rows(list(torch.stack(shown, dim=1)), out)
 
-    def _hole(self, trained: Trained) -> Tensor:
+    def _hole(self, size: int) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""
-        from diffusion_lightning.data.image_folder import read_exact
+        from diffusion_lightning.data.image_files import read_exact
 
-        size = trained.shape[-1]
         if self.mask is not None:
             hole = read_exact(Path(self.mask), 1, size) > 127
         else:
@@ -68,5 +65,5 @@ class Inpaint(Task):
             hole = torch.zeros(1, size, size, dtype=torch.bool)
             hole[:, top:bottom, left:right] = True
         if not hole.any():
-            raise UserError("the hole has no pixel; widen task.hole, or paint task.mask white somewhere.")
-        return hole.to(trained.device)
+            raise UserError("the hole has no pixel; widen it, or paint its mask white somewhere.")
+        return hole

@@ -6,35 +6,36 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, save_rows, task_count
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows, task_count
 
 log = logging.getLogger(__name__)
 
 
 class Invert(Task):
-    """One row an image: the original, its latent, and what DDIM makes of that.
+    """One row per image: the original, its latent, and what DDIM draws from that.
 
-    Logs each image's peak signal-to-noise ratio and the norm of its latent (noise has about 1).
+    Logs each image's peak signal-to-noise ratio and the norm of its latent over √D, about 1 for noise.
 
     Args:
-        images: what is inverted.
-        refinements: see `interpolation.invert`.
+        images: the originals.
+        refinements: see `diffusion_lightning.invert`.
     """
 
     def __init__(self, images: ImageRefs = (0, 1, 2, 3, 4, 5), refinements: int = 2) -> None:
-        self.images = images
+        self.images = image_refs(images)
         self.refinements = task_count("refinements", refinements)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """There and back."""
-        x0, y = trained.images(self.images)
-        latent = trained.invert(x0, y, self.refinements)
-        back = trained.draw(trained.noise(range(len(x0))), y, x=latent)
-        for name, image, z, again in zip(self.images, x0, latent, back, strict=True):
+        x0, labels = request.images(self.images)
+        options = {"batch_size": len(x0), **request.options}
+        latents = request.model.invert(x0, labels, refinements=self.refinements, **options)
+        back = request.model.sample(labels, latents=latents, seed=request.seed, **options)
+        for name, image, z, again in zip(self.images, x0, latents, back, strict=True):
             norm = float(z.square().mean().sqrt())
             log.info("image %s: PSNR %.1f dB, latent norm/√D %.3f", name, psnr(again, image), norm)
-        return save_rows(list(torch.stack([x0, latent / 3, back], dim=1)), out)
+        return save_rows(list(torch.stack([x0, latents / 3, back], dim=1)), out)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The noise schedules, seen."""
+"""Noise schedules side by side."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.diffusion.schedules import Schedule
-from diffusion_lightning.figures import draw_panels, new_figure, panels_height, write_csv
-from diffusion_lightning.sampling.model import Trained
-from diffusion_lightning.sampling.tasks.base import Task, task_count
+from diffusion_lightning.figures import draw_panels, new_figure, panels_height
+from diffusion_lightning.sampling.request import SamplingRequest
+from diffusion_lightning.sampling.tasks.base import Task, save_figure, task_count
+from diffusion_lightning.tables import write_csv
 
 
 class ScheduleStudy(Task):
@@ -18,7 +19,7 @@ class ScheduleStudy(Task):
     Args:
         schedules: what is compared, by name.
         image: a file, or the number of a test image.
-        times: columns of the forward process.
+        times: columns of the forward process, t = 0 … 1.
     """
 
     def __init__(self, schedules: Mapping[str, Schedule], image: int | str = 0, times: int = 11) -> None:
@@ -26,10 +27,10 @@ class ScheduleStudy(Task):
         self.image = image
         self.times = task_count("times", times, 2)
 
-    def __call__(self, trained: Trained, out: Path) -> Path:
+    def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Evaluate on a fine grid of times, and walk the real image into noise."""
         t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
-        panels = {name: [self._forward(trained, schedule)] for name, schedule in self.schedules.items()}
+        panels = {name: [self._forward(request, schedule)] for name, schedule in self.schedules.items()}
         figure, (curves, strips) = new_figure(11, [3.4, panels_height(panels, 11)])
         left, right = curves.subplots(1, 2)
         rows = []
@@ -45,12 +46,11 @@ class ScheduleStudy(Task):
         right.set(title="log SNR(t) = 2λ", xlabel="t")
         left.legend()
         draw_panels(strips, panels, [f"x_t, t = 0 … 1 in {self.times - 1} steps"])
-        figure.savefig(out / "schedules.png")
         write_csv(rows, out / "schedules.csv")
-        return out / "schedules.png"
+        return save_figure(figure, out / "schedules.png")
 
-    def _forward(self, trained: Trained, schedule: Schedule) -> Tensor:
-        x0, _ = trained.images([self.image])
-        eps = trained.noise([0])()
+    def _forward(self, request: SamplingRequest, schedule: Schedule) -> Tensor:
+        x0, _ = request.images([self.image])
+        eps = request.noise([0])()
         times = torch.linspace(0, 1, self.times, dtype=torch.float64).tolist()
         return torch.cat([schedule.alpha(t) * x0 + schedule.sigma(t) * eps for t in times])

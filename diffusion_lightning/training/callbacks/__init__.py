@@ -1,4 +1,4 @@
-"""Callbacks: averaged weights, checkpoints, sample grids, FID, a guard of numbers, throughput."""
+"""Callbacks: averaged weights, checkpoints, sample grids, FID, a guard against NaN, throughput."""
 
 from diffusion_lightning.training.callbacks.ema import EMA, averaged_weights
 from diffusion_lightning.training.callbacks.fid import TrackFID

@@ -1,4 +1,4 @@
-"""Do the samples' colours leave those of the data?"""
+"""Warns when the samples' colours drift away from the data's."""
 
 import logging
 
@@ -10,16 +10,16 @@ from diffusion_lightning.data.batches import ImageSet
 log = logging.getLogger(__name__)
 
 NUM_IMAGES = 256
-"""Of the data, which stand for all of it."""
+"""Images that stand for the whole data set."""
 
 
 class ColourWatch:
-    """Compares every grid of samples with one set of data, and warns when it is worse than grids before it.
+    """Compares grids of samples with the data, and warns when a grid is much worse than earlier ones.
 
-    drift is the largest distance of a channel's mean from the data's, in standard deviations of the data's
-    channel; saturated is by how much more of the samples than of the data is 0 or 255. Both are large while
-    a model is young and fall as it learns; a rise is the colour tint, the black or the overexposed images
-    that guided or badly clamped models end in, long before the loss says anything.
+    `drift` is the largest distance of a channel's mean from the data's, in standard deviations of the data's
+    channel. `saturated` is the fraction of values that are 0 or 255, less that of the data. Both are large at
+    first and fall as a model learns. A later rise shows as tinted, black or overexposed images, which guided
+    or badly clamped models end in, long before the loss rises.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class ColourWatch:
 
     def __call__(self, samples: Tensor, data: ImageSet) -> dict[str, float]:
         """Drift and saturation of uint8 samples (N, C, H, W)."""
-        if self._of_data is None:  # once: a set on disk is decoded for it
+        if self._of_data is None:  # once: a set on disk must be decoded
             every = max(1, len(data) // NUM_IMAGES)
             self._of_data = _colours(data[torch.arange(0, len(data), every)[:NUM_IMAGES]][0])
         mean, spread, saturated = self._of_data
@@ -38,15 +38,17 @@ class ColourWatch:
         for name, value in found.items():
             if value > max(0.25, 2 * self.best[name]) and self.best[name] < 0.25:
                 log.warning(
-                    "the samples' colours leave the data's: %s is %.2g, and was %.2g; the best checkpoint is "
-                    "older: try a smaller guidance.scale, clamp=static, or a lower optimizer.lr",
-                    *(name, value, self.best[name]),
+                    "the samples' colours leave the data's: %s is %.2g, and was %.2g; use an earlier "
+                    "checkpoint, or try a smaller guidance.scale, clamp=static, or a lower optimizer.lr",
+                    name,
+                    value,
+                    self.best[name],
                 )
             self.best[name] = min(value, self.best[name])
         return {f"samples/{name}": value for name, value in found.items()}
 
 
 def _colours(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean (C,) and standard deviation (C,) of uint8 images (N, C, H, W), and the share that is 0 or 255."""
+    """Mean (C,) and standard deviation (C,) of uint8 images (N, C, H, W), and the fraction of 0 and 255."""
     x = pixels.double()
     return x.mean((0, 2, 3)), x.std((0, 2, 3)), ((pixels == 0) | (pixels == 255)).double().mean()

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from diffusion_lightning.compat import lerp_all
 from diffusion_lightning.errors import UserError
 
 
@@ -15,12 +16,15 @@ class EMA(Callback):
     """avg ← d avg + (1 - d) weights after every optimizer step, with d = min(decay, (1 + n)/(10 + n)).
 
     n counts the updates; the first one copies. The ramp lets an early average forget its random start.
-    Validation, pictures and the checkpoint's `state_dict` use the average; the raw weights are in its
-    `current_model_state`, as Lightning's WeightAveraging has it. That one averages a copy of the module, and
-    of a sharded one there is none; this one averages its weights, or their shards, and no buffers.
+    Validation, sample grids and the checkpoint's `state_dict` use the average; the raw weights are in
+    `current_model_state`, as with Lightning's WeightAveraging. Lightning averages a copy of the module, and a
+    sharded module cannot be copied; this callback averages the weights or their shards, and no buffers.
+
+    Args:
+        decay: d of a long run, 0 ≤ d < 1.
 
     Raises:
-        UserError: unless 0 ≤ decay < 1.
+        UserError: if decay is out of range.
     """
 
     def __init__(self, decay: float = 0.9999) -> None:
@@ -31,7 +35,7 @@ class EMA(Callback):
         self._n = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Average from these weights on, or from those of the checkpoint."""
+        """Start from these weights, or from the averages of the checkpoint."""
         self._step = trainer.global_step
         weights = list(pl_module.parameters())
         averages = self.averages or weights
@@ -39,31 +43,31 @@ class EMA(Callback):
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Update, if the batch ended a step."""
+        """Update the average, if the batch ended an optimizer step."""
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
         decay = min(self.decay, (1 + self._n) / (10 + self._n)) if self._n else 0.0
-        torch._foreach_lerp_(self.averages, list(pl_module.parameters()), 1 - decay)
+        lerp_all(self.averages, list(pl_module.parameters()), 1 - decay)
         self._n += 1
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate the average."""
+        """Validate with the average."""
         self._swap(pl_module)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on with the raw weights."""
+        """Continue with the raw weights."""
         self._swap(pl_module)
 
     @torch.no_grad()
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the average in the module; the last checkpoint, from which a longer run goes on, has both."""
+        """Leave the average in the module; the last checkpoint, from which a run resumes, has both."""
         for average, weight in zip(self.averages, pl_module.parameters(), strict=bool(self.averages)):
             weight.copy_(average)
 
     @contextmanager
     def swapped_in(self, module: LightningModule) -> Iterator[None]:
-        """The module holds the averaged weights inside this context."""
+        """A context in which the module holds the averaged weights."""
         self._swap(module)
         try:
             yield
@@ -73,9 +77,9 @@ class EMA(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Put the average in the place of the weights, and these beside it."""
+        """Save the average as the weights, and the raw weights beside it."""
         checkpoint["current_model_state"] = checkpoint["state_dict"]
-        # A sharded module gathers the shards that are in it
+        # A sharded module gathers the shards that it holds
         with self.swapped_in(pl_module):
             average = trainer.strategy.lightning_module_state_dict()
             checkpoint["state_dict"] = {name: value.clone() for name, value in average.items()}
@@ -84,9 +88,9 @@ class EMA(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take the average from the module, where it has been loaded, and load the raw weights."""
+        """Take the average from the module, which has loaded it, and load the raw weights."""
         if "current_model_state" not in checkpoint:
-            return  # of a run without averages: they start from its weights
+            return  # a run without averages: they start from its weights
         self._n = int(checkpoint["averaging_state"]["n_averaged"])
         self.averages = [weight.detach().clone() for weight in pl_module.parameters()]
         load_full(pl_module, checkpoint["current_model_state"])
@@ -100,7 +104,7 @@ class EMA(Callback):
 
 
 def load_full(module: LightningModule, state: dict[str, Any]) -> None:
-    """Load a whole state into a module whose weights may be shards."""
+    """Load a full state into a module whose weights may be sharded."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 
     set_model_state_dict(module, state, options=StateDictOptions(full_state_dict=True))
@@ -108,7 +112,7 @@ def load_full(module: LightningModule, state: dict[str, Any]) -> None:
 
 @contextmanager
 def averaged_weights(trainer: Trainer, module: LightningModule) -> Iterator[None]:
-    """The module in evaluation mode, with averaged weights if the trainer keeps them."""
+    """A context with the module in evaluation mode, with averaged weights if the trainer keeps them."""
     training = module.training
     module.eval()
     callbacks = trainer.callbacks  # type: ignore[attr-defined]

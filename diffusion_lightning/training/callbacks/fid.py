@@ -1,4 +1,4 @@
-"""Quality during training: FID and KID of the averaged weights."""
+"""FID and KID during training, with the averaged weights."""
 
 import logging
 import time
@@ -29,25 +29,29 @@ log = logging.getLogger(__name__)
 class TrackFID(Callback):
     """Logs `fid` and `kid` to the training images, and `sample/seconds`, after every n-th epoch and the last.
 
-    `fid_floor`, that of the test images, stands beside them. All processes draw their share, from the same
-    noise each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: where nothing was
-    measured, it sees the largest number there is.
+    The FID of the test images is logged as `fid_floor`. Every process draws its shard, from the same noise
+    each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: until FID is measured, it sees
+    the largest float.
 
     Args:
         sampling: the run's guidance and clamp.
         extractor: the run's feature extractor.
-        sampler: a fast one.
+        sampler: a fast sampler.
         every_n_epochs: measure after every n-th epoch.
-        num_images: how many are drawn; null is 10,000 on a GPU and 1,000 on the CPU. FID falls with the
-            number, so that figures compare at equal numbers alone.
-        max_seconds: of drawing; a run that is too slow goes on with the number that fits, and says so.
-        batch_size: images at a time and process.
+        num_images: images drawn; None is 10,000 on a GPU and 1,000 on the CPU. FID falls with the number of
+            images, so compare figures at equal numbers only.
+        max_seconds: time for drawing; a run that takes longer continues with the number of images that fits,
+            with a warning.
+        batch_size: images per batch and process.
         seed: of the noise.
-        kid_subsets, kid_subset_size: see `metrics.kid.KID`.
+        kid_subsets, kid_subset_size: see `KID`.
 
     Raises:
         UserError: if a count or a time is not positive.
     """
+
+    measures = "fid", "kid"
+    """What it logs that may be monitored or optimized."""
 
     def __init__(
         self,
@@ -78,23 +82,23 @@ class TrackFID(Callback):
         self.kid = {"subsets": kid_subsets, "subset_size": kid_subset_size}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the statistics of the data from the cache, or compute them."""
+        """Load the statistics of the data from the cache, or compute them."""
         self.extractor.to(pl_module.device)
         self.num_images = self.num_images or (1000 if pl_module.device.type == "cpu" else 10_000)
         self.reference, test = split_statistics(data_of(trainer), self.extractor)
-        self.floor = frechet_distance(test, self.reference)
+        self.test_set_floor = frechet_distance(test, self.reference)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A run that goes on within an epoch never sees that epoch's start."""
+        """A run that resumes within an epoch has no `on_train_epoch_start` for it."""
         self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Until it is measured, FID is as bad as can be (finite, or early stopping would stop the run)."""
-        for name in ("fid", "kid"):
+        """Until FID is measured, it is the largest float; early stopping would end the run at infinity."""
+        for name in self.measures:
             trainer.callback_metrics[name] = torch.tensor(torch.finfo().max)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure, if it is time."""
+        """Measure after every n-th epoch and after the last."""
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.global_step == trainer.max_steps
         if epoch % self.every_n_epochs and not last:
@@ -105,17 +109,21 @@ class TrackFID(Callback):
         fid = frechet_distance(statistics, self.reference)
         kid, _ = kernel_distance(statistics, self.reference, **self.kid)
         pl_module.log("fid", fid, prog_bar=True)
-        pl_module.log_dict({"kid": kid, "fid_floor": self.floor})
+        pl_module.log_dict({"kid": kid, "fid_floor": self.test_set_floor})
         pl_module.log_dict({"sample/seconds": seconds, "sample/images": float(statistics.n)})
         log.info(
             "fid %.4g, kid %.4g of %d images in %.0f s (the test images' fid: %.4g)",
-            *(fid, kid, statistics.n, seconds, self.floor),
+            fid,
+            kid,
+            statistics.n,
+            seconds,
+            self.test_set_floor,
         )
 
     def _draw(self, trainer: Trainer, module: Any) -> ImageStatistics:
-        """Statistics of the model's images, of as many as there is time for."""
+        """Statistics of images that the model draws, of as many as there is time for."""
         data, n = data_of(trainer), self.num_images
-        assert n is not None, "on_fit_start comes first"
+        assert n is not None, "call on_fit_start first"
         classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
         statistics, start = ImageStatistics(KEPT_FEATURES), time.perf_counter()
         bar = tqdm(total=n, desc="FID", unit="image", leave=False, disable=not trainer.is_global_zero)
@@ -132,10 +140,13 @@ class TrackFID(Callback):
         return statistics
 
     def _settle_for(self, num_images: int) -> None:
-        """Later figures are of as many images, so that they compare."""
+        """Draw as many images from now on, so that the figures compare."""
         log.warning(
-            "%d of %d images took %g s, so FID is of %d from now on, and higher for that: raise "
+            "%d of %d images took %g s, so FID is of %d images from now on, which makes it higher: raise "
             "callbacks.fid.max_seconds, or lower callbacks.fid.sampler.steps or callbacks.fid.num_images",
-            *(num_images, self.num_images, self.max_seconds, num_images),
+            num_images,
+            self.num_images,
+            self.max_seconds,
+            num_images,
         )
         self.num_images = num_images

@@ -1,4 +1,4 @@
-"""The checkpoint that a run goes on from."""
+"""The checkpoint from which a run is resumed."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from diffusion_lightning.compat import set_logged_step
 from diffusion_lightning.distributed import true_anywhere, world_size
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.loggers import MetricsCSV
@@ -21,25 +22,25 @@ log = logging.getLogger(__name__)
 SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)
 ]  # Windows has no SIGUSR1
-"""The first two are how SLURM and other schedulers say that the machine will be taken away."""
+"""Schedulers such as SLURM send the first two before they take the machine away."""
 
 ASK_EVERY = 10
-"""Several processes ask each other whether one of them was told to stop only before every tenth batch: the
-answer costs them a wait for each other."""
+"""Before every tenth batch, processes tell each other that one of them was signalled; it makes them wait for
+each other."""
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps `<folder>/last.ckpt`, from which a resumed run goes on as if it had never stopped.
+    """Keeps `<folder>/last.ckpt`, from which a run resumes as if it had never stopped.
 
-    It is written just before a batch is trained on, when all that belongs to the batches before it is done
-    (logs, validation, pictures): at the start of every epoch, every so many steps and minutes, on a signal,
-    and at the end of the run. SIGTERM, SIGUSR1 and Ctrl-C end the run before its next batch, after that
-    checkpoint, with the exit code 128 + signal; a second Ctrl-C ends it at once.
+    It is written just before a batch is trained on, when the work of earlier batches is done (logs,
+    validation, sample grids): at the start of every epoch, every n steps and minutes, on a signal, and at the
+    end of the run. SIGTERM, SIGUSR1 and Ctrl-C end the run before its next batch, after that checkpoint, with
+    the exit code 128 + signal; a second Ctrl-C ends it at once.
 
     Args:
-        folder: of the checkpoint.
-        every_n_steps: write before every n-th optimizer step; null for never.
-        every_n_minutes: write when the last one is so old; null for never.
+        folder: where the checkpoint is kept.
+        every_n_steps: write before every n-th optimizer step; None for never.
+        every_n_minutes: write when the last checkpoint is n minutes old; None for never.
 
     Raises:
         UserError: if a number is not positive.
@@ -60,7 +61,7 @@ class LastCheckpoint(Checkpoint):
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen to signals, and forget what was counted and logged after the checkpoint."""
+        """Handle signals, and drop what was counted and logged after the checkpoint."""
         _count_from_the_checkpoint(trainer)
         self._saved_step = trainer.global_step or -1
         self._saved_at = time.monotonic()
@@ -68,82 +69,81 @@ class LastCheckpoint(Checkpoint):
             if isinstance(logger, MetricsCSV):
                 logger.forget_from(trainer.global_step)
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, self._noted) for number in SIGNALS}
+            self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Write if it is time; stop if the run was told to.
+        """Write if it is time; stop after a signal.
 
         Raises:
-            SystemExit: if it was.
+            SystemExit: after a signal.
         """
         if batch_idx % trainer.accumulate_grad_batches:
-            return  # gradients that wait for the other batches of their step are in no checkpoint
-        stop = self._any_process(self._signal is not None, batch_idx)
+            return  # a checkpoint does not hold gradients that were accumulated within a step
+        stop = self._in_any_process(self._signal is not None, batch_idx)
         old = time.monotonic() - self._saved_at > self.every_n_seconds
         step = trainer.global_step
         due = batch_idx == 0 or (self.every_n_steps and step % self.every_n_steps == 0)
-        if stop or due or self._any_process(old, batch_idx):
+        if stop or due or self._in_any_process(old, batch_idx):
             self._save(trainer)
         if stop:
-            log.warning("stopped; go on with resume=true hydra.run.dir=%s", self.path.parent.parent)
-            # One process speaks for all
+            log.warning("stopped; resume with resume=true hydra.run.dir=%s", self.path.parent.parent)
+            # One process gives the exit code for all
             raise SystemExit(128 + (self._signal or signal.SIGTERM) if trainer.is_global_zero else 0)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the finished run."""
-        self._ignore_signals()
+        self._restore_handlers()
         self._finished = True
         self._save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
-        self._ignore_signals()
+        """Restore the signal handlers."""
+        self._restore_handlers()
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say whether the run is finished."""
+        """Add whether the run is finished."""
         checkpoint["finished"] = self._finished
 
     def _save(self, trainer: Trainer) -> None:
         if self._saved_step == trainer.global_step and not self._finished:
             return
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return  # it keeps nothing
-        # What was logged before the checkpoint must be on disk before it
+            return  # it writes nothing
+        # The logs must be on disk before the checkpoint is
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self.path, weights_only=False)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
     @staticmethod
-    def _any_process(condition: bool, batch_idx: int) -> bool:
+    def _in_any_process(condition: bool, batch_idx: int) -> bool:
         if world_size() == 1:
             return condition
         return batch_idx % ASK_EVERY == 0 and true_anywhere(condition)
 
-    def _noted(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
         message = f"{signal.Signals(number).name}: stopping before the next batch, with a checkpoint"
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             message += "; Ctrl-C again stops at once"
-        os.write(2, f"\n{message}\n".encode())  # print and logging may not be entered twice
+        os.write(2, f"\n{message}\n".encode())  # print and logging are not reentrant
 
-    def _ignore_signals(self) -> None:
+    def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
 
 
 def _count_from_the_checkpoint(trainer: Trainer) -> None:
-    """Uncount the batch before which the checkpoint was written: it is yet to come."""
+    """Uncount the batch before which the checkpoint was written: it is trained on now."""
     loop = trainer.fit_loop.epoch_loop
     batches: Any = loop.batch_progress
     if trainer.fit_loop.restarting and batches.current.ready > batches.current.started:
         batches.current.reset_on_restart()
         batches.total.reset_on_restart()
-        # Under this number it logs; restarting it counts one step more
-        loop._batches_that_stepped = trainer.global_step - 1
+        set_logged_step(loop, trainer.global_step - 1)

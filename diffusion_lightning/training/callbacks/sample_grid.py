@@ -1,4 +1,4 @@
-"""Pictures during training."""
+"""Grids of samples during training."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,8 @@ from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.errors import check_at_least
-from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.images import grid_columns, image_grid, save_png, to_uint8
+from diffusion_lightning.loggers import log_image
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
 from diffusion_lightning.training.callbacks.ema import averaged_weights
@@ -23,17 +24,17 @@ log = logging.getLogger(__name__)
 class SampleGrid(Callback):
     """Draws a grid of samples with the averaged weights, from the same noise each time.
 
-    Labelled models show one class per column. All processes draw their share; the first writes
-    `<folder>/step_<global step>.png`, hands the grid to the loggers that take images, and logs how far its
+    Models with labels show one class per column. Every process draws its shard; the first writes
+    `<folder>/step_<global step>.png`, gives the grid to the loggers that take images, and logs how far its
     colours are from the data's (`samples/drift`, `samples/saturated`: see `ColourWatch`).
 
     Args:
         sampling: the run's sampler, guidance and clamp.
-        folder: where the PNGs go.
+        folder: where the PNGs are written.
         every_n_epochs: draw after every n-th epoch and after the last; None for never.
         every_n_steps: draw after every n-th optimizer step; None for never.
         num_images: images in the grid.
-        batch_size: images at a time.
+        batch_size: images per batch and process.
         seed: of the noise.
 
     Raises:
@@ -82,15 +83,15 @@ class SampleGrid(Callback):
             self.draw(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
-        """How near the colours have been to the data's."""
+        """How close the colours came to the data's."""
         return {"best": self._watch.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Compare with the grids of the run before it was stopped, too."""
+        """Compare with the grids of before the run was resumed, too."""
         self._watch.best = state_dict["best"]
 
     def draw(self, trainer: Trainer, module: Any) -> None:
-        """Draw the grid for the present step, once."""
+        """Draw the grid of the current step, once."""
         if self._last_step == trainer.global_step:
             return
         self._last_step = trainer.global_step
@@ -100,18 +101,19 @@ class SampleGrid(Callback):
             return
         path = self.folder / f"step_{trainer.global_step:07d}.png"
         data = data_of(trainer)
-        grid = save_grid(images, grid_columns(len(images), self._num_labels(data)), path)
+        grid = image_grid(images, grid_columns(len(images), self._num_labels(data)))
+        save_png(grid, path)
         colours = self._watch(images, data.train_images)
         for logger in trainer.loggers:
             log_image(logger, "samples", grid, trainer.global_step)
-            logger.log_metrics(colours, trainer.global_step - 1)  # of the last step, as all of Lightning's
+            logger.log_metrics(colours, trainer.global_step - 1)  # Lightning's number of the last step
         log.info("samples: %s", path)
 
     def _num_labels(self, data: ImageData) -> int:
         return data.num_classes if self.sampling.guidance.uses_labels else 0
 
     def _images(self, trainer: Trainer, module: Any) -> Tensor:
-        """All images uint8 (N, C, H, W) on the CPU; each process draws its share."""
+        """All images, uint8 (N, C, H, W) on the CPU; each process draws its shard."""
         data = data_of(trainer)
         num_labels = self._num_labels(data)
         classes = range(num_labels) if num_labels else None
@@ -119,11 +121,3 @@ class SampleGrid(Callback):
             self.sampling, module.denoiser, classes, self.num_images, data.shape, self.seed, self.batch_size
         )
         return torch.cat([gather_in_order(to_uint8(images), count).cpu() for images, _, count, _ in batches])
-
-
-def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
-    """Hand an uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
-    if hasattr(logger, "log_image"):
-        logger.log_image(name, [image.permute(1, 2, 0).numpy()])
-    elif hasattr(logger.experiment, "add_image"):
-        logger.experiment.add_image(name, image, step)

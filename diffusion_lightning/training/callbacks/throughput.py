@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 
 class Throughput(TQDMProgressBar):
-    """Lightning's progress bar with images/s (over the whole world) and the time left of the run."""
+    """Lightning's progress bar with images/s (of all processes) and the time left of the run."""
 
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate=refresh_rate)
@@ -28,7 +28,7 @@ class Throughput(TQDMProgressBar):
     ) -> None:
         """Count the batch; log the rate with the other step metrics."""
         now = time.perf_counter()
-        # Long gaps (validation, sampling, checkpoints) count: they are part of the time left.
+        # Validation, sampling and checkpoints between batches count: they are part of the time left.
         self._training_seconds += now - self._last
         self._last = now
         self._images += len(batch[0]) * trainer.world_size

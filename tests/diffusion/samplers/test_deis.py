@@ -13,7 +13,9 @@ from tests.support.oracles import GaussianOracle, MixtureOracle, normal, samplin
 @pytest.mark.parametrize("grid", [Quadratic(), LogSNR()])
 def test_order_one_is_ddim(schedule, grid):
     model, x = sampling_model(MixtureOracle(schedule)), normal(5, 2, 1, 1)
-    torch.testing.assert_close(DEIS(30, 1, grid)(model, x), DDIM(30, grid=grid)(model, x), rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        DEIS(30, 1, grid=grid)(model, x), DDIM(30, grid=grid)(model, x), rtol=0, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -22,8 +24,8 @@ def test_the_integral_against_quadrature(count):
     schedule = Linear()
     model = sampling_model(GaussianOracle(schedule))
     latest = [model(normal(1, 1, 2, 2, seed=i), t) for i, t in enumerate((0.6, 0.7, 0.9))][:count]
-    kappa = torch.stack([p.sigma / p.alpha for p in latest])
-    end = schedule.sigma(0.45) / schedule.alpha(0.45)
+    kappa = [p.sigma / p.alpha for p in latest]
+    end = float(schedule.sigma(0.45) / schedule.alpha(0.45))
     u = torch.linspace(0, 1, 20_001, dtype=torch.float64) * (end - kappa[0]) + kappa[0]
     eps = 0
     for i, p in enumerate(latest):

@@ -31,8 +31,8 @@ def test_the_integral_against_quadrature(k, count):
     schedule = Linear()
     model = sampling_model(GaussianOracle(schedule))
     predictions = [model(normal(1, 1, 2, 2, seed=i), t) for i, t in enumerate((0.9, 0.7, 0.6))][:count]
-    h = schedule.lam(0.45) - predictions[-1].lam
-    nodes = torch.stack([p.lam - predictions[-1].lam for p in predictions])
+    h = schedule.level(0.45).lam - predictions[-1].lam
+    nodes = [p.lam - predictions[-1].lam for p in predictions]
     u = torch.linspace(0, 1, 20_001, dtype=torch.float64) * h
     x0 = 0
     for i, p in enumerate(predictions):  # Lagrange's form, not Newton's

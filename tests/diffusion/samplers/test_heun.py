@@ -4,6 +4,7 @@ import torch
 from diffusion_lightning.diffusion.grids import Karras
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.samplers import DDIM, Heun
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
 from tests.support.oracles import GaussianOracle, MixtureOracle, normal, sampling_model
@@ -11,18 +12,14 @@ from tests.support.oracles import GaussianOracle, MixtureOracle, normal, samplin
 SCHEDULES = [Linear(), Cosine()]
 
 
-class Uncorrected:
+class Uncorrected(SamplingModel):
     """Answers the second look of each step with the slope of the first."""
 
-    def __init__(self, model):
-        self.model, self.schedule, self.calls = model, model.schedule, 0
-
-    def __call__(self, x, t):
-        self.calls += 1
-        if self.calls % 2 == 0:
-            alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-            return Prediction(x, (x - sigma * self.eps) / alpha, alpha, sigma)
-        prediction = self.model(x, t)
+    def __call__(self, x, level):
+        if self.nfe % 2 == 1:
+            self.nfe += 1
+            return Prediction(x, (x - level.sigma * self.eps) / level.alpha, level)
+        prediction = super().__call__(x, level)
         self.eps = prediction.eps
         return prediction
 
@@ -30,7 +27,8 @@ class Uncorrected:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_without_its_correction_is_ddim(schedule):
     model, x = sampling_model(MixtureOracle(schedule)), normal(5, 2, 1, 1)
-    heun, ddim = Heun(20, grid=Karras())(Uncorrected(model), x), DDIM(20, grid=Karras())(model, x)
+    uncorrected = Uncorrected(model.denoiser, model.guidance, model.clamp)
+    heun, ddim = Heun(20, grid=Karras())(uncorrected, x), DDIM(20, grid=Karras())(model, x)
     torch.testing.assert_close(heun, ddim, rtol=0, atol=1e-9)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,13 +13,17 @@ from tests.support.oracles import GaussianOracle, MixtureOracle, normal, samplin
 SCHEDULES = [Linear(), Cosine()]
 
 
+def corrected(predictor, corrector, n, steps, **grid):
+    return PredictorCorrector(steps, predictor=predictor, corrector=corrector, n_corrections=n, **grid)
+
+
 @pytest.mark.parametrize("predictor", [DDPM(), DDIM(eta=0.5), Heun(), Heun(churn=0.3), DPMSolverPP(order=3)])
 def test_without_corrections_is_its_predictor(predictor):
     model, x = sampling_model(MixtureOracle(Linear())), normal(5, 2, 1, 1)
-    predictor.steps, predictor.grid = 25, Karras()
+    predictor = replace(predictor, steps=25, grid=Karras())
     walks = [
         sampler(model, x, noise=ImageNoise(0, range(5), (2, 1, 1)))
-        for sampler in (predictor, PredictorCorrector(predictor, Langevin(), 0, 25, Karras()))
+        for sampler in (predictor, corrected(predictor, Langevin(), 0, 25, grid=Karras()))
     ]
     assert torch.equal(*walks)
 
@@ -29,13 +35,14 @@ class Biased(DDIM):
         return 0.97 * super().step(*args)
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_corrections_restore_a_marginal_biased_on_purpose(schedule):
     oracle = MixtureOracle(schedule)
     deviations = []
     for n in (0, 20):
         torch.manual_seed(0)
-        sampler = PredictorCorrector(Biased(), Langevin(0.3), n, 50, LogSNR())
+        sampler = corrected(Biased(), Langevin(0.3), n, 50, grid=LogSNR())
         x = sampler(sampling_model(oracle), normal(10_000, 2, 1, 1))
         deviations.append(oracle.deviations(x))
     assert deviations[0] > 20
@@ -44,10 +51,10 @@ def test_corrections_restore_a_marginal_biased_on_purpose(schedule):
 
 def test_evaluations_are_counted():
     model = sampling_model(GaussianOracle(Linear()))
-    PredictorCorrector(DDPM(), Langevin(), 3, 10)(model, normal(2, 1, 4, 4))
+    corrected(DDPM(), Langevin(), 3, 10)(model, normal(2, 1, 4, 4))
     assert model.nfe == 10 + 9 * 3
 
 
 def test_refuses_a_bad_number():
     with pytest.raises(UserError, match="n_corrections"):
-        PredictorCorrector(DDPM(), Langevin(), -1)
+        corrected(DDPM(), Langevin(), -1, 10)

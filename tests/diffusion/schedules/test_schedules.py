@@ -56,16 +56,31 @@ def test_refuses_a_bad_offset(s):
 
 
 @pytest.mark.parametrize("schedule", [Linear(), Cosine(T=7)], ids=lambda s: type(s).__name__)
-def test_what_is_remembered_of_floats_is_what_tensors_give(schedule):
-    times = torch.rand(20, dtype=torch.float64)
-    for method in schedule.alpha, schedule.sigma, schedule.lam, schedule.log_alpha_bar:
-        expected = method(times)
-        for _ in range(2):
-            assert torch.equal(torch.stack([method(t) for t in times.tolist()]), expected)
-    later = (times + 0.1).clamp(max=1)
-    expected = 1 - torch.exp(schedule.log_alpha_bar(later) - schedule.log_alpha_bar(times))
-    torch.testing.assert_close(schedule.beta(later, times), expected)
+def test_levels_are_the_schedules_own_numbers(schedule):
+    """To the bit, alone or with the others of a walk."""
+    times = torch.rand(20, dtype=torch.float64).tolist()
+    for t, level in zip(times, schedule.levels(times), strict=True):
+        assert level == schedule.level(t)
+        assert (level.t, level.alpha, level.sigma) == (t, schedule.alpha(t).item(), schedule.sigma(t).item())
+        assert (level.lam, level.log_alpha_bar) == (schedule.lam(t).item(), schedule.log_alpha_bar(t).item())
+        assert level.kappa == pytest.approx(level.sigma / level.alpha, rel=1e-12)
 
 
-def test_schedules_do_not_share_what_they_remember():
+@pytest.mark.parametrize("kind", [Linear, Cosine])
+@pytest.mark.parametrize("T", TS)
+def test_the_noise_between_two_times_is_the_products(kind, T):
+    alpha_bar = table_of_alpha_bar(kind, T)
+    levels = kind(T).levels([i / T for i in range(T + 1)])
+    for i, j in {(0, T), (0, 1), (T - 1, T), (T // 3, T // 2), (T // 2, T // 2)}:
+        expected = 1 - alpha_bar[j] / alpha_bar[i]
+        assert levels[j].beta_from(levels[i]) == pytest.approx(expected.item(), rel=1e-8, abs=1e-15)
+
+
+def test_the_noise_between_two_times_does_not_cancel():
+    t, s = Linear().levels([1e-9 + 1e-12, 1e-9])
+    expected = -math.log1p(-1e-4) * 1000 * (t.t - s.t)  # β = -Δ log ᾱ to first order
+    assert t.beta_from(s) == pytest.approx(expected, rel=1e-6)
+
+
+def test_schedules_do_not_share_their_tables():
     assert Linear(beta_end=0.01).alpha(0.5) != Linear(beta_end=0.02).alpha(0.5)

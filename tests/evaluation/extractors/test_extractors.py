@@ -10,7 +10,7 @@ from torch import nn
 from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors import Classifier
-from diffusion_lightning.evaluation.extractors.extract import BATCH, extract, extractor_sha256
+from diffusion_lightning.evaluation.extractors.extract import extract, extractor_sha256
 from diffusion_lightning.evaluation.extractors.loading import SHIPPED
 from diffusion_lightning.hashing import file_sha256
 from tests.support.configs import composed, names
@@ -24,7 +24,7 @@ def shipped(name):
 
 
 @pytest.mark.parametrize("name", [p.stem for p in sorted(SHIPPED.glob("*.safetensors"))])
-def test_shipped_weights_are_small_and_the_ones_written_down(name):
+def test_shipped_weights_are_small_and_have_the_hash_of_their_config(name):
     file = SHIPPED / f"{name}.safetensors"
     assert file.stat().st_size < 5e6
     assert shipped(name).sha256 == file_sha256(file)
@@ -37,7 +37,7 @@ def test_the_digits_classifier_knows_digits():
 
 
 def test_the_mnist_classifier_tells_features_apart():
-    """Blank and striped images, as no data set is at hand: the weights are loaded, and do not saturate."""
+    """Random images, as no data set is available: the weights are loaded, and do not saturate."""
     extractor = instantiate(shipped("mnist")).eval()
     features, logits = extract(extractor, random_pixels(20, (1, 28, 28)))
     assert features.shape == (20, 96) and logits.shape == (20, 10)
@@ -52,7 +52,7 @@ def test_every_extractor_has_a_hash_in_its_config(name):
 
 def test_features_do_not_depend_on_the_batch():
     torch.manual_seed(0)
-    extractor, pixels = Classifier(**SMALL).eval(), random_pixels(BATCH + 9, (1, 8, 8))
+    extractor, pixels = Classifier(**SMALL).eval(), random_pixels(64 + 9, (1, 8, 8))
     features, logits = extract(extractor, pixels)
     parts = [extract(extractor, part) for part in pixels.split(5)]
     assert torch.cat([f for f, _ in parts]).equal(features)
@@ -81,7 +81,7 @@ def test_wrong_weights_are_refused(tmp_path):
     cfg = shipped("digits")
     file = Path(shutil.copy(SHIPPED / "digits.safetensors", tmp_path / "w.safetensors"))
     instantiate(cfg, weights=str(file))
-    for bad, message in ((b"", "no safetensors"), (file.read_bytes()[:-9], "no safetensors")):
+    for bad, message in ((b"", "not a safetensors"), (file.read_bytes()[:-9], "not a safetensors")):
         (tmp_path / "bad.safetensors").write_bytes(bad)
         with pytest.raises(UserError, match=message):
             Classifier(1, 10, [16, 32, 64], str(tmp_path / "bad.safetensors"))

@@ -48,7 +48,7 @@ def test_features_are_torch_fidelitys_and_the_network_is_pytorch_fids(weights, i
     expected = peer(pixels)
     assert features.equal(expected[0]) and logits.equal(expected[1])
     assert features.shape == (2, 2048) and logits.shape == (2, 1008) and features.std() > 0.01
-    # pytorch-fid takes images in [-1, 1], and resizes them in its own way: see the network alone
+    # pytorch-fid takes images in [-1, 1] and resizes them in its own way, so only the network is compared
     state = torch.load(weights, weights_only=True)
     monkeypatch.setattr(pytorch_fid, "load_state_dict_from_url", lambda *_, **__: state)
     with warnings.catch_warnings():
@@ -66,8 +66,8 @@ def test_grey_images_are_given_to_every_channel(inception):
         assert inception(grey)[0].equal(inception(grey.repeat(1, 3, 1, 1))[0])
 
 
-def test_only_the_published_weights_pass_unless_told_so(weights):
-    with pytest.raises(UserError, match=r"extractor\.sha256=null"):
+def test_only_the_published_weights_pass_unless_the_hash_is_given(weights):
+    with pytest.raises(UserError, match="sha256=null"):
         Inception(str(weights))
     Inception(str(weights), sha256=file_sha256(weights))
     with pytest.raises(UserError, match="no file"):
@@ -84,7 +84,7 @@ def test_weights_cannot_run_code(tmp_path):
 
 
 class Images(torch.utils.data.Dataset):
-    """As torch-fidelity takes them."""
+    """Images in the form that torch-fidelity takes."""
 
     def __init__(self, pixels):
         self.pixels = pixels
@@ -105,17 +105,13 @@ def torch_fidelitys_fid(x, y, weights, layer):
     return values["frechet_inception_distance"]
 
 
-@pytest.fixture
-def small_batches(monkeypatch):
-    """Black images that fill up a batch cost as much as others."""
-    monkeypatch.setattr("diffusion_lightning.evaluation.extractors.extract.BATCH", 8)
-
-
 def mine(x, y, extractor):
-    return frechet_distance(*(statistics_of(extract(extractor, pixels)[0]) for pixels in (x, y)))
+    # Black images that fill up a batch cost as much as others
+    features = [extract(extractor, pixels, batch_size=8)[0] for pixels in (x, y)]
+    return frechet_distance(*map(statistics_of, features))
 
 
-def test_from_images_to_number_fid_is_torch_fidelitys(weights, small_batches):
+def test_from_images_to_number_fid_is_torch_fidelitys(weights):
     """On the 64 features of Inception's first pooling."""
 
     class First(nn.Module):
@@ -131,7 +127,7 @@ def test_from_images_to_number_fid_is_torch_fidelitys(weights, small_batches):
     assert mine(x, y, First()) == pytest.approx(theirs, abs=1e-3, rel=1e-3) and theirs > 0.1
 
 
-def test_from_files_to_number_fid_is_pytorch_fids(weights, small_batches, tmp_path, monkeypatch):
+def test_from_files_to_number_fid_is_pytorch_fids(weights, tmp_path, monkeypatch):
     from pytorch_fid import inception as pytorch_fid
     from pytorch_fid.fid_score import calculate_fid_given_paths
     from torchvision.io import write_png
@@ -158,7 +154,7 @@ def test_from_files_to_number_fid_is_pytorch_fids(weights, small_batches, tmp_pa
 
 
 @pytest.mark.slow
-def test_from_images_to_number_on_all_2048_features(weights, small_batches, inception):
+def test_from_images_to_number_on_all_2048_features(weights, inception):
     """Covariances of rank 11 and 15."""
     x, y = random_pixels(12, (3, 32, 32)), random_pixels(16, (3, 32, 32), seed=1, high=200)
     theirs = torch_fidelitys_fid(x, y, weights, "2048")

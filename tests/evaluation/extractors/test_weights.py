@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.extractors.weights import CACHE, INCEPTION, Download, cache_folder, fetch
+from diffusion_lightning.evaluation.cache import CACHE, cache_folder
+from diffusion_lightning.evaluation.extractors.weights import INCEPTION, Download, fetch
 
 
 @pytest.fixture
@@ -28,14 +29,14 @@ def test_fetched_once_and_checked(online, tmp_path):
         fetch(online)
 
 
-def test_what_is_not_the_file_never_reaches_the_cache(online, tmp_path):
+def test_a_file_with_another_hash_never_reaches_the_cache(online, tmp_path):
     with pytest.raises(UserError, match=r"weights\.pth from a project"):
         fetch(Download(online.url, online.owner, "0" * 64))
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_offline_the_command_says_what_to_do(tmp_path):
-    """No proxy leads anywhere, so that nothing is downloaded where there is a network either."""
+    """The proxy does not exist, so nothing is downloaded even with a network."""
     env = {CACHE: str(tmp_path), "https_proxy": "http://127.0.0.1:9", "PATH": ""}
     command = [sys.executable, "-m", "diffusion_lightning.commands.prefetch"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)

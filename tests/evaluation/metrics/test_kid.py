@@ -29,7 +29,7 @@ def test_is_unbiased_and_sees_a_shift():
     assert shifted > 10 * abs(same)
 
 
-def test_subsets_are_as_large_as_can_be_and_the_same_every_time():
+def test_subsets_are_as_large_as_the_smaller_set_and_the_same_every_time():
     x, y = normal(30, 4).float(), normal(20, 4, seed=1).float()
     values = KID(subsets=3, subset_size=1000)(comparison(statistics_of(x), statistics_of(y)))
     assert values == KID(subsets=3, subset_size=20)(comparison(statistics_of(x), statistics_of(y)))

@@ -24,7 +24,7 @@ def test_drift_is_in_standard_deviations_and_saturation_beyond_the_datas(data):
     assert found["samples/saturated"] == pytest.approx(2 / 48)
 
 
-def test_it_warns_when_colours_leave_and_not_before_they_came_near(data, caplog):
+def test_it_warns_when_colours_leave_and_not_before_they_were_close(data, caplog):
     watch = ColourWatch()
     for value in (250, 180, 130, 101, 105):  # a young model, and one that has learned
         watch(grey(value), data)
@@ -36,6 +36,6 @@ def test_it_warns_when_colours_leave_and_not_before_they_came_near(data, caplog)
     assert "saturated is 1" in caplog.text
 
 
-def test_a_whole_data_set_may_be_smaller_than_the_part_that_stands_for_it():
+def test_a_data_set_may_be_smaller_than_the_number_of_images_compared():
     images = TensorImages(grey(7, n=1), torch.zeros(1))
     assert ColourWatch()(grey(7, n=1), images) == {"samples/drift": 0, "samples/saturated": 0}

@@ -1,4 +1,4 @@
-"""A run that was killed and resumed is the run that was not."""
+"""A run that was killed and resumed equals one that was not."""
 
 import os
 import random
@@ -61,7 +61,7 @@ def test_a_run_may_die_again_and_again(uninterrupted, tmp_path):
     ],
     ids=lambda options: options[0],
 )
-def test_so_with_other_options(options, tmp_path):
+def test_a_run_may_die_anywhere_with_other_options(options, tmp_path):
     train_in(tmp_path / "whole", *options)
     for n in (25, 40):
         with pytest.raises(Died):
@@ -84,7 +84,7 @@ def test_a_signal_stops_with_a_checkpoint(uninterrupted, number, tmp_path):
     assert differences(expected, left_behind(tmp_path / "run")) == []
 
 
-def test_handlers_are_given_back(tmp_path):
+def test_handlers_are_restored(tmp_path):
     before = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)]
     train_in(tmp_path / "run", "trainer.max_epochs=1")
     with pytest.raises(Died):
@@ -92,7 +92,7 @@ def test_handlers_are_given_back(tmp_path):
     assert [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)] == before
 
 
-def test_it_is_written_when_it_is_old(tmp_path):
+def test_it_is_written_again_when_it_is_old(tmp_path):
     options, watch = (
         ["callbacks.last.every_n_steps=null", "callbacks.last.every_n_minutes=1e-9"],
         Watch(15, die),
@@ -103,17 +103,17 @@ def test_it_is_written_when_it_is_old(tmp_path):
     assert watch.seen[-1] == "on_train_batch_start 4" and checkpoint["global_step"] == 3
 
 
-def test_a_fast_development_run_leaves_nothing_to_go_on_from(tmp_path):
+def test_a_fast_development_run_writes_no_checkpoint(tmp_path):
     train_in(tmp_path / "run", "trainer.fast_dev_run=true")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def but_for_samples(different):
-    """What differs beside the grids and what was measured of them."""
+    """The differences without the grids and the figures of the grids."""
     return [name for name in different if name not in ("grids", "metrics") and "SampleGrid" not in name]
 
 
-def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(uninterrupted, tmp_path):
+def test_a_finished_run_is_left_alone_and_a_longer_one_resumes(uninterrupted, tmp_path):
     value = train_in(tmp_path / "run", "trainer.max_epochs=2")
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
     assert train_in(tmp_path / "run", "trainer.max_epochs=2", "resume=true") == value
@@ -129,10 +129,10 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(uninterrupted, tm
         (["optimizer.lr=0.5"], "optimizer.lr"),
         (["seed=1"], "seed=0.*1"),
         (["schedule=cosine"], "schedule"),
-        (["dataset.batch_size=32"], "images a step"),
+        (["dataset.batch_size=32"], "images per step"),
     ],
 )
-def test_another_run_is_not_gone_on_with(options, message, tmp_path):
+def test_another_run_is_not_resumed(options, message, tmp_path):
     with pytest.raises(Died):
         train_in(tmp_path / "run", callbacks=[Watch(18, die)])
     with pytest.raises(UserError, match=message):

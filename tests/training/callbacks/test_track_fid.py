@@ -12,8 +12,9 @@ from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.samplers import DDIM
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.evaluation.measure import collect_statistics
+from diffusion_lightning.evaluation.measure import ImageBlock, collect_statistics
 from diffusion_lightning.evaluation.metrics.fid import frechet_distance
+from diffusion_lightning.evaluation.reference import KEPT_FEATURES
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.sampling.generate import generate_sharded
@@ -35,17 +36,18 @@ def callback(extractor, **options):
 
 
 class Keep(Callback):
-    """Keeps the weights of training, which at the end give way to the average."""
+    """Keeps the raw weights, which the average replaces at the end of training."""
 
     def on_train_epoch_end(self, trainer, pl_module):
         self.raw = copy.deepcopy(pl_module.denoiser).eval()
 
 
 def fid_of(denoiser, extractor, reference):
-    """Of 40 images of three steps of DDIM, computed without the callback."""
+    """FID of 40 images of DDIM with three steps, computed without the callback."""
     sampling = Sampling(DDIM(3), SAMPLING.guidance, SAMPLING.clamp)
     batches = generate_sharded(sampling, denoiser, None, 40, (1, 8, 8), 0, 16)
-    images = collect_statistics(((to_uint8(x), y, n) for x, y, n, _ in batches), 40, extractor)
+    blocks = (ImageBlock(to_uint8(x), y, n) for x, y, n, _ in batches)
+    images = collect_statistics(blocks, 40, extractor)
     return frechet_distance(images.statistics, reference)
 
 
@@ -53,26 +55,37 @@ def test_is_that_of_the_averaged_weights_and_the_fast_sampler(extractor):
     fid, ema, keep = callback(extractor), EMA(decay=0.9), Keep()
     model = module()
     logged = fit(model, [ema, fid, keep]).callback_metrics
-    averaged = model.denoiser.eval()  # where training leaves the average
+    averaged = model.denoiser.eval()
     assert float(logged["fid"]) == pytest.approx(fid_of(averaged, extractor, fid.reference), rel=1e-5)
     assert float(logged["fid"]) != pytest.approx(fid_of(keep.raw, extractor, fid.reference), rel=1e-3)
     assert float(logged["fid_floor"]) == pytest.approx(0.7137, abs=1e-3)  # as evaluate.py has it
     assert fid.reference.n == 1500 and logged["sample/images"] == 40 and logged["sample/seconds"] > 0
 
 
-def test_measures_now_and_then_and_at_the_end_and_can_be_monitored(extractor, tmp_path, monkeypatch):
-    measured = []
-    draw = TrackFID._draw
-    monkeypatch.setattr(
-        TrackFID, "_draw", lambda self, t, m: (measured.append(t.current_epoch), draw(self, t, m))[1]
-    )
+class Measured(Callback):
+    """Keeps the epochs that were measured; a later callback sees what TrackFID has logged."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.callback_metrics["fid"] < torch.finfo().max:
+            self.epochs.append(trainer.current_epoch)
+
+
+def test_measures_every_n_epochs_and_at_the_end_and_can_be_monitored(extractor, tmp_path):
+    measured = Measured()
     best = ModelCheckpoint(tmp_path, monitor="fid", mode="min", save_top_k=1, filename="{epoch}")
     stopping = EarlyStopping("fid", mode="min", patience=9)
     fid = callback(extractor, every_n_epochs=3)
     trainer = fit(
-        module(), [fid, best, stopping], max_epochs=5, limit_train_batches=2, enable_checkpointing=True
+        module(),
+        [fid, measured, best, stopping],
+        max_epochs=5,
+        limit_train_batches=2,
+        enable_checkpointing=True,
     )
-    assert measured == [2, 4] and trainer.current_epoch == 5
+    assert measured.epochs == [2, 4] and trainer.current_epoch == 5
     assert best.best_model_score == min(best.best_model_score, trainer.callback_metrics["fid"])
     assert best.best_model_path.endswith(("epoch=2.ckpt", "epoch=4.ckpt"))
     assert stopping.best_score == best.best_model_score
@@ -81,17 +94,17 @@ def test_measures_now_and_then_and_at_the_end_and_can_be_monitored(extractor, tm
     assert "TrackFID" not in str(checkpoint["callbacks"].keys())
 
 
-def test_nothing_that_grows_is_kept(extractor, monkeypatch):
-    monkeypatch.setattr("diffusion_lightning.training.callbacks.fid.KEPT_FEATURES", 10)
-    updates = []
-    update = ImageStatistics.update
-    monkeypatch.setattr(
-        ImageStatistics, "update", lambda self, *x: (updates.append(len(x[0])), update(self, *x))[1]
-    )
-    fid = callback(extractor)
-    fit(module(), [fid], limit_train_batches=1)
-    assert updates[-3:] == [16, 16, 8]
+def test_images_are_measured_block_by_block_and_not_kept(extractor):
+    fid, calls = callback(extractor), []
+    trainer = fit(module(), [fid], limit_train_batches=1)
+    assert trainer.callback_metrics["sample/images"] == 40
     assert not any(isinstance(value, ImageStatistics) and value.n == 40 for value in vars(fid).values())
+    hook = extractor.register_forward_hook(lambda _, inputs, __: calls.append(inputs[0]))
+    statistics = fid._draw(trainer, trainer.lightning_module)
+    hook.remove()
+    # Three blocks, the last one filled up; the extractor fills each up with black images
+    blocks = [int(pixels.flatten(1).any(1).sum()) for pixels in calls]
+    assert blocks == [16, 16, 16] and statistics.n == 40 and statistics.keep == KEPT_FEATURES
 
 
 def test_a_time_budget_ends_the_drawing_and_says_so(extractor, caplog):
@@ -106,8 +119,7 @@ def test_labels_are_drawn_in_turn(extractor):
     fid = TrackFID(guided, extractor, DDIM(2), num_images=12, batch_size=5)
     seen = []
     model = module(p_uncond=0.0)
-    forward = model.denoiser.forward
-    model.denoiser.forward = lambda x, t, y: (seen.append(y), forward(x, t, y))[1]
+    model.denoiser.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
     fit(model, [fid], limit_train_batches=0, limit_val_batches=0)
     fid.on_fit_start(model.trainer, model)
     fid._draw(model.trainer, model)
@@ -128,7 +140,7 @@ def test_labels_are_drawn_in_turn(extractor):
 def test_bad_options_are_one_clear_message(options, message, tmp_path):
     from hydra.core.hydra_config import HydraConfig
 
-    from diffusion_lightning.commands.task import user_message
+    from diffusion_lightning.commands.messages import user_message
 
     cfg = composed("train", "callbacks=fid", *options, f"paths.run_dir={tmp_path}")
     HydraConfig.instance().set_config(cfg)

@@ -1,0 +1,75 @@
+"""`diffusion-sample`: draw from a checkpoint, `diffusion-sample checkpoint=<run dir> sampler.steps=50`."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.commands.task import make_folder, run_command
+from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.files import atomic_write
+
+if TYPE_CHECKING:
+    from diffusion_lightning.sampling.request import SamplingRequest
+
+log = logging.getLogger("sample")
+
+
+def sample(cfg: DictConfig) -> Path:
+    """Run the task as configured, record it in sampling.json and return the folder."""
+    from diffusion_lightning.config.instantiate import instantiate
+    from diffusion_lightning.sampling.request import load_request
+
+    if not cfg.checkpoint:
+        raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
+    check_at_least("batch_size", cfg.batch_size)
+    check_at_least("seed", cfg.seed, 0, 2**64 - 1)
+    out = Path(str(cfg.out))
+    if (out / "sampling.json").exists() and not cfg.overwrite:
+        raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
+    run = instantiate(cfg.task)
+    request = load_request(cfg)
+    make_folder(out)
+    start = time.perf_counter()
+    figure = run(request, out)
+    seconds = time.perf_counter() - start
+    with atomic_write(out / "sampling.json") as file:
+        file.write(json.dumps(record(cfg, request, seconds), indent=2) + "\n")
+    log.info("%s evaluations per walk, %.1f s: %s", evaluations(request), seconds, figure)
+    return out
+
+
+def evaluations(request: "SamplingRequest") -> str:
+    """The numbers of network evaluations per walk, each number once."""
+    return ", ".join(str(n) for n in dict.fromkeys(walk.nfe for walk in request.model.walks)) or "no"
+
+
+def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[str, Any]:
+    """What sampling.json says of the task."""
+    from dataclasses import asdict
+
+    from diffusion_lightning.checkpoints.reader import find_checkpoint
+
+    asked: Any = OmegaConf.to_container(cfg, resolve=True)
+    keys = "weights", "task", "sampler", "clamp", "labels", "num_images", "batch_size", "seed"
+    return {
+        "checkpoint": str(find_checkpoint(cfg.checkpoint)),
+        **{key: asked[key] for key in keys},
+        "grid": asked["sampler"]["grid"],
+        "guidance": asdict(request.sampling.guidance),
+        "dtype": request.dtype,
+        "nfe": request.nfe,
+        "seconds": round(seconds, 3),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    run_command(sample, "sample")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""`diffusion-train`: train a diffusion model, `diffusion-train dataset=mnist schedule=cosine`."""
+
+import logging
+import signal
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.errors import UserError, check_at_least
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+
+log = logging.getLogger("train")
+
+
+def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None:
+    """Train as configured and return the last value of the metric that a search optimizes.
+
+    Args:
+        cfg: the config, as `conf/train.yaml` composes it.
+        callbacks: callbacks besides those of the config.
+    """
+    from lightning.pytorch import seed_everything
+
+    from diffusion_lightning.config.build import build_data
+    from diffusion_lightning.config.changed import changed
+    from diffusion_lightning.loggers import last_values
+    from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
+    from diffusion_lightning.training.resume import earlier_run, named_options, wandb_id
+
+    check_at_least("seed", cfg.seed, 0, 2**32 - 1)
+    _quieten_lightning()
+    folder = Path(cfg.paths.run_dir)
+    before = earlier_run(cfg)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    data, cfg = build_data(cfg)
+    if before:
+        cfg = before.adopted(cfg, named_options())
+        before.check(cfg)
+        if before.is_done(cfg):
+            log.info("finished already: %s", folder)
+            return last_values(folder / "metrics.csv").get(cfg.optimized_metric)
+    speed, cfg = choose_speed(cfg)
+    speed.prepare_process()
+    module = build_module(cfg)
+    if "wandb" in cfg.logger:
+        known = cfg.logger.wandb.id or wandb_id(folder)
+        cfg = changed(cfg, {"logger.wandb.id": known or uuid.uuid4().hex[:8]})
+    trainer = build_trainer(cfg, callbacks)
+    # The checkpoint carries its config as plain containers: nothing but the file is needed later.
+    module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
+    _fit(trainer, module, data, before.checkpoint if before else None)
+    if trainer.is_global_zero:
+        log.info("run: %s", folder)
+    value = trainer.callback_metrics.get(cfg.optimized_metric)
+    if value is None:
+        log.warning(
+            "optimized_metric=%s is none of %s", cfg.optimized_metric, ", ".join(trainer.callback_metrics)
+        )
+    return None if value is None else float(value)
+
+
+def _quieten_lightning() -> None:
+    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
+    logging.getLogger("lightning").handlers.clear()
+    # Our metrics are summed over all processes before they are logged
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+
+
+def _fit(
+    trainer: "Trainer", module: "LightningModule", data: "LightningDataModule", last: Path | None
+) -> None:
+    """Train; processes that the trainer starts end with this one."""
+    launcher = trainer.strategy.launcher
+    if launcher is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+        # Lightning would start the whole sweep again in every process
+        raise UserError(
+            "a sweep trains each job in one process: leave trainer.devices=1, or let SLURM start the "
+            "processes (hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=4)."
+        )
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+    except BaseException:
+        # The other processes would wait for this one forever
+        if launcher is not None:
+            launcher.kill(signal.SIGKILL)
+        raise
+
+
+def main() -> None:
+    """The command line."""
+    run_command(train, "train")
+
+
+if __name__ == "__main__":
+    main()

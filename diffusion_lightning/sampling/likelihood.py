@@ -1,0 +1,68 @@
+"""How likely a model finds images, in bits per dimension."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from diffusion_lightning.diffusion.clamp import Clamp, NoClamp
+from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
+from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.errors import check_counts
+
+
+class Bits(NamedTuple):
+    """Upper bounds on -log₂ P(pixels)/D of each image, in bits per dimension, float64 on the CPU.
+
+    Args:
+        bound: (N,), DDPM's variational bound.
+        flow: (N,), that of the probability-flow ODE with uniform dequantisation.
+    """
+
+    bound: Tensor
+    flow: Tensor
+
+
+def bits_per_dim(
+    denoiser: Denoiser,
+    pixels: Tensor,
+    y: Tensor | None,
+    p_uncond: float,
+    clamp: Clamp,
+    flow: FlowLikelihood,
+    steps: int | None = None,
+    seed: int = 0,
+    batch_size: int = 50,
+    progress: bool = True,
+) -> Bits:
+    """Bits of uint8 images (N, C, H, W) with labels y (N,), in batches; the noise of image k is keyed by k.
+
+    Guidance is no likelihood: w is 1 with labels and 0 without. The bound sees the clamp; the ODE does not,
+    since its divergence would not.
+    """
+    check_counts(batch_size=batch_size, steps=1 if steps is None else steps)
+    guidance = Guidance(p_uncond, 0.0 if y is None else 1.0)
+    times = Uniform()(denoiser.schedule, steps or denoiser.schedule.T)
+    batches = torch.arange(len(pixels)).split(batch_size)
+    total = len(batches) * (len(times) + flow.evaluations)
+    bar = tqdm(total=total, desc="likelihood", unit="evaluation", leave=False, disable=not progress)
+
+    def bits(numbers: Sequence[int]) -> Tensor:
+        device = next(denoiser.parameters()).device
+        images, labels = pixels[numbers].to(device), None if y is None else y[numbers]
+        noise = ImageNoise(seed, numbers, images.shape[1:], device)
+        model = SamplingModel(denoiser, guidance, clamp, labels)
+        bound = variational_bound(model, images, noise, times, bar.update)
+        unclamped = SamplingModel(denoiser, guidance, NoClamp(), labels)
+        return torch.stack([bound.total, flow.bits_per_dim(unclamped, images, noise, bar.update)])
+
+    # Bits are counted in the last digits
+    with bar, denoiser.in_float32():
+        return Bits(*torch.cat([bits(numbers.tolist()) for numbers in batches], dim=1))

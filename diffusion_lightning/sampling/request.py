@@ -1,0 +1,150 @@
+"""What one call of `sample.py` or `evaluate.py` asks of a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from diffusion_lightning.checkpoints.reader import load_test_images
+from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.config.types import check_arguments
+from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
+from diffusion_lightning.diffusion.noise import ImageNoise, Noise
+from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.errors import naming
+from diffusion_lightning.images import from_uint8
+from diffusion_lightning.sampling.labels import check_labels
+from diffusion_lightning.sampling.likelihood import Bits
+from diffusion_lightning.sampling.load import load
+from diffusion_lightning.sampling.model import DiffusionModel
+
+
+@dataclass(frozen=True)
+class SamplingRequest:
+    """A model with the sampling that is asked for: what every task is handed.
+
+    Args:
+        model: the trained model.
+        sampling: sampler, guidance and clamp.
+        labels: the labels asked for; None if none are.
+        seed: of all noise.
+        batch_size: images at a time.
+        data_dir: where the test images are, if not where they were in training.
+        trust: further packages whose classes the checkpoint may build.
+    """
+
+    model: DiffusionModel
+    sampling: Sampling
+    labels: list[int] | None = None
+    seed: int = 0
+    batch_size: int = 50
+    data_dir: str | None = None
+    trust: tuple[str, ...] = ()
+
+    @property
+    def cycle(self) -> list[int] | None:
+        """Labels of drawn images, in turn: those asked for, or all classes; None for unconditional images."""
+        return self.labels or self.model.all_classes(self.sampling.guidance)
+
+    @property
+    def nfe(self) -> int:
+        """Evaluations of the network in the longest walk so far."""
+        return max((walk.nfe for walk in self.model.walks), default=0)
+
+    @property
+    def dtype(self) -> str:
+        """What the network multiplied in: float32, bfloat16, …"""
+        dtype = self.model.walks[-1].dtype if self.model.walks else self.model.dtype
+        return str(dtype).removeprefix("torch.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Sampler, guidance and clamp, as the methods of the model take them."""
+        return dict(vars(self.sampling))
+
+    def y(self, n: int) -> Tensor | None:
+        """Labels (n,) of drawn images."""
+        return self.model.y(self.cycle, n, self.sampling.guidance)
+
+    def noise(self, indices: Sequence[int]) -> ImageNoise:
+        """The noise of the images with these numbers."""
+        return self.model.noise(self.seed, indices)
+
+    def draw(self, noise: Noise, y: Tensor | None = None, **changes: Any) -> Tensor:
+        """One walk of one batch to clean images (B, C, H, W).
+
+        Args:
+            noise: its first draw is the latent, unless x is given.
+            y: labels (B,).
+            changes: sampler, guidance or clamp in place of the request's; the other arguments are those of
+                `DiffusionModel.walk`.
+        """
+        replaced = {name: changes.pop(name) for name in self.options if name in changes}
+        return self.model.walk(replace(self.sampling, **replaced), noise, y, **changes)
+
+    def images(self, which: Sequence[int | str]) -> tuple[Tensor, list[int] | None]:
+        """Real images (B, C, H, W) in [-1, 1] on the device, and their labels, if wanted and known.
+
+        Args:
+            which: image files, or numbers of test images of the data set that the model learned. Their
+                labels are those asked for, in turn; else those of the data set; files have none.
+
+        Raises:
+            UserError: if there is no such image, or it cannot be read or is of another size.
+        """
+        from diffusion_lightning.data.image_files import read_exact
+
+        numbers, known = [i for i in which if isinstance(i, int)], None
+        if len(numbers) == len(which):
+            data = self.model.config["dataset"]
+            pixels, labels = load_test_images(data, numbers, self.data_dir, self.trust)
+            known = labels.tolist() if self.sampling.guidance.uses_labels else None
+        else:
+            channels, size, _ = self.model.shape
+            pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
+        return from_uint8(pixels).to(self.model.device), self.labels or known
+
+    def likelihood(
+        self, pixels: Tensor, labels: Tensor, steps: int | None = None, flow: FlowLikelihood | None = None
+    ) -> Bits:
+        """Bits per dimension of 8-bit images, as `DiffusionModel.likelihood` measures them.
+
+        The labels count where the request looks at labels.
+        """
+        return self.model.likelihood(
+            pixels,
+            labels if self.sampling.guidance.uses_labels else None,
+            steps=steps,
+            flow=flow,
+            clamp=self.sampling.clamp,
+            seed=self.seed,
+            batch_size=self.batch_size,
+        )
+
+
+def load_request(cfg: DictConfig) -> SamplingRequest:
+    """The checkpoint's model with the sampling that a command line asks for.
+
+    Raises:
+        UserError: if the checkpoint is not usable, or the model never learned what is asked for.
+    """
+    trust = tuple(cfg.trust)
+    speed = instantiate(cfg.speed)
+    model = load(cfg.checkpoint, device=cfg.device, weights=cfg.weights, trust=trust, speed=speed)
+    guidance: Any = OmegaConf.to_container(cfg.guidance)
+    # As trained, where the command line says nothing else
+    asked = {name: value for name, value in guidance.items() if value is not None}
+    check_arguments({"_target_": "diffusion_lightning.Guidance", **asked}, "guidance")
+    with naming("guidance"):
+        sampling = Sampling(
+            instantiate(cfg.sampler), replace(model.guidance, **asked), instantiate(cfg.clamp)
+        )
+    labels = check_labels(cfg.labels, model.num_classes, sampling.guidance)
+    batches = -(-(cfg.num_images or 1) // cfg.batch_size)
+    steps = sampling.sampler.steps or model.denoiser.schedule.T
+    model.prepare(batches * sampling.sampler.evaluations(steps))
+    return SamplingRequest(model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust)

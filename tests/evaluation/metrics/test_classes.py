@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from diffusion_lightning.evaluation.metrics.classes import Classes
+from tests.support.images import comparison, statistics_of
+
+
+def says(*classes):
+    return 10 * torch.eye(4)[list(classes)]
+
+
+def test_accuracy_is_of_labelled_samples_and_the_histogram_of_all():
+    samples = statistics_of(torch.zeros(5, 1), says(0, 1, 2, 2, 3), torch.tensor([0, 1, 2, 3, 4]))
+    train = statistics_of(torch.zeros(4, 1), says(0, 1, 2, 3), torch.arange(4))
+    values = Classes()(comparison(samples, train))
+    assert values == pytest.approx({"accuracy": 0.75, "class_distance": 0.15})
+    unlabelled = statistics_of(torch.zeros(4, 1), says(0, 0, 0, 0), torch.full((4,), 4))
+    assert Classes()(comparison(unlabelled, train)) == {"class_distance": 0.75}
+
+
+def test_an_extractor_of_other_classes_measures_none():
+    samples = statistics_of(torch.zeros(5, 1), torch.zeros(5, 1008))
+    assert Classes()(comparison(samples, samples)) == {}

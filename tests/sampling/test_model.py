@@ -1,0 +1,244 @@
+"""The model that `dl.load` returns, against a closed form; and that it needs no framework."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import diffusion_lightning as dl
+from diffusion_lightning.errors import UserError
+
+MEANS = -0.4, 0.5, 0.1
+"""Of the pixels of class 0, of class 1, and of the null label."""
+
+STD = 0.2
+PLAIN = dl.Speed("32-true", compile=False, allocator=False)
+
+
+class ClassGaussians(nn.Module):
+    """The perfect denoiser of pixels N(mean of the class, STD²): outputs E[x0 | x_t]."""
+
+    num_classes = 2
+
+    def __init__(self, schedule):
+        super().__init__()
+        self.schedule, self.means = schedule, nn.Parameter(torch.tensor(MEANS))
+
+    def forward(self, x_t, time, y):
+        t, mean = float(time[0]) / self.schedule.T, self.means[y].view(-1, 1, 1, 1)
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        gain = alpha * STD**2 / (alpha**2 * STD**2 + sigma**2)
+        return mean + gain.to(x_t) * (x_t - alpha.to(x_t) * mean)
+
+
+def gaussians(p_uncond=0.1, scale=1.0, speed=PLAIN, names=None):
+    denoiser = dl.Denoiser(ClassGaussians(dl.Cosine()), dl.Cosine(), dl.X0())
+    return dl.DiffusionModel(denoiser, (1, 4, 4), dl.Guidance(p_uncond, scale), names, speed)
+
+
+def flow(z, means, t_1):
+    """The x0 predicted at t_1 where the exact probability flow carries latents z at t = 1."""
+    schedule, means = dl.Cosine(), torch.tensor(means).view(-1, 1, 1, 1)
+
+    def scale(t):
+        return (schedule.alpha(t) ** 2 * STD**2 + schedule.sigma(t) ** 2).sqrt()
+
+    x = schedule.alpha(t_1) * means + scale(t_1) / scale(1.0) * (z - schedule.alpha(1.0) * means)
+    gain = schedule.alpha(t_1) * STD**2 / scale(t_1) ** 2
+    return means + gain * (x - schedule.alpha(t_1) * means)
+
+
+def noise(n, seed=0):
+    return dl.ImageNoise(seed, range(n), (1, 4, 4))()
+
+
+FINE = {"sampler": dl.DDIM(400), "clamp": dl.NoClamp(), "progress": False}
+
+
+def test_samples_are_where_the_flow_carries_the_noise():
+    images = gaussians().sample([0, 1], 6, seed=3, **FINE)
+    torch.testing.assert_close(images, flow(noise(6, 3), MEANS[:2] * 3, 1 / 400).float(), rtol=0, atol=5e-3)
+    unconditional = gaussians().sample(num_images=6, seed=3, guidance=0, **FINE)
+    torch.testing.assert_close(
+        unconditional, flow(noise(6, 3), MEANS[2:], 1 / 400).float(), rtol=0, atol=5e-3
+    )
+
+
+def test_inversion_is_the_flow_backwards_and_sampling_leads_back():
+    model, z = gaussians(), noise(4)
+    images = flow(z, MEANS[:2] * 2, 1 / 400).float()
+    latents = model.invert(images, [0, 1], **FINE)
+    torch.testing.assert_close(latents, z, rtol=0, atol=0.05)
+    torch.testing.assert_close(model.invert(images, [0, 1], batch_size=3, **FINE), latents, rtol=0, atol=1e-5)
+    again = model.sample([0, 1], latents=latents, **FINE)
+    torch.testing.assert_close(again, images, rtol=0, atol=1e-4)
+
+
+def test_without_labels_real_images_are_inverted_without_a_class():
+    model, images = gaussians(), flow(noise(4), MEANS[2:], 1 / 400).float()
+    for guidance in 0, 1, 4:
+        latents = model.invert(images, guidance=guidance, **FINE)
+        torch.testing.assert_close(latents, noise(4), rtol=0, atol=0.05)
+        torch.testing.assert_close(
+            model.sample(latents=latents, guidance=guidance, **FINE), images, rtol=0, atol=1e-4
+        )
+    with pytest.raises(UserError, match="needs to know the images' classes"):
+        gaussians(p_uncond=0.0).invert(images)
+
+
+def test_a_seeds_own_noise_as_latents_changes_nothing():
+    for sampler in dl.DDIM(10), dl.DDPM(10), dl.DDIM(10, eta=0.5):
+        options = {"sampler": sampler, "seed": 5, "batch_size": 3, "progress": False}
+        drawn = gaussians().sample([0, 1], 7, **options)
+        assert gaussians().sample([0, 1], latents=noise(7, 5), **options).equal(drawn)
+
+
+@pytest.mark.parametrize("sampler", [dl.DDIM(20), dl.DDPM(20)])
+def test_a_strip_ends_with_the_drawn_images_and_its_x0_goes_from_mean_to_mean(sampler):
+    model, options = gaussians(), {"sampler": sampler, "clamp": dl.NoClamp(), "seed": 2, "progress": False}
+    drawn = model.sample([0, 1], 6, **options)
+    strips = model.interpolate(pairs=3, points=5, labels=[0, 1], **options)
+    assert strips.shape == (3, 5, 1, 4, 4)
+    torch.testing.assert_close(strips[:, 0], drawn[0::2], rtol=0, atol=1e-4)
+    torch.testing.assert_close(strips[:, -1], drawn[1::2], rtol=0, atol=1e-4)
+    # The x0 of both labels are mixed as u is, and with them the means that walks end at
+    middle = strips[:, 2].mean() - strips[:, [0, 4]].mean()
+    assert abs(middle) < 0.05 and strips[:, 0].mean() < -0.3 and strips[:, 4].mean() > 0.4
+
+
+def test_a_strip_between_images_or_their_latents_ends_with_them():
+    model = gaussians()
+    images = flow(noise(4), MEANS[:2] * 2, 1 / 400).float()
+    strips = model.interpolate(images, labels=[0, 1], points=3, **FINE)
+    torch.testing.assert_close(strips[:, [0, 2]].flatten(0, 1), images, rtol=0, atol=1e-4)
+    latents = model.invert(images, [0, 1], **FINE)
+    assert model.interpolate(latents=latents, labels=[0, 1], points=3, **FINE).equal(strips)
+
+
+def test_likelihood_is_that_of_the_class_or_of_no_class():
+    """Of a Gaussian far wider than a level, P(pixels) is the density times the level's width."""
+    model, pixels = gaussians(), dl.to_uint8(flow(noise(5), MEANS[2:], 0.0).float())
+    x = dl.from_uint8(pixels)
+    options = {"clamp": dl.NoClamp(), "steps": 200, "flow": dl.FlowLikelihood(30), "progress": False}
+    for labels, mean in ([0], MEANS[0]), (1, MEANS[1]), (None, MEANS[2]):
+        nats = -torch.distributions.Normal(mean, STD).log_prob(x.double()).flatten(1).mean(1)
+        exact = nats / math.log(2) - math.log2(2 / 255)
+        bits = model.likelihood(pixels, labels, batch_size=2, **options)
+        # The ODE's bits are exact but for rounding to pixels, one probe and t_0; DDPM's are an upper bound
+        assert (bits.flow - exact).abs().max() < 0.35
+        assert bits.bound.mean() > exact.mean() - 0.1
+    whole = model.likelihood(pixels, labels, **options)
+    torch.testing.assert_close(bits.bound, whole.bound)
+    torch.testing.assert_close(bits.flow, whole.flow)
+
+
+def test_guidance_is_as_trained_a_scale_or_a_guidance_of_the_models_own_p_uncond():
+    model, options = gaussians(scale=2.0), {"labels": [0, 1], "sampler": dl.DDIM(5), "progress": False}
+    trained = model.sample(**options)
+    assert model.sample(guidance=2, **options).equal(trained)
+    assert model.sample(guidance=dl.Guidance(0.7, 2.0), **options).equal(trained)
+    assert not model.sample(guidance=3.0, **options).equal(trained)
+    for bad in 2.0, dl.Guidance(0.1, 2.0):
+        with pytest.raises(UserError, match="this model is unconditional"):
+            gaussians(p_uncond=1.0, scale=0.0).sample(guidance=bad)
+
+
+def test_defaults_are_those_of_the_command_line():
+    model = gaussians()
+    images = model.sample(progress=False)
+    same = {"sampler": dl.DDIM(50), "clamp": dl.Static(), "guidance": 1.0, "seed": 0, "progress": False}
+    assert images.equal(model.sample(range(2), 100, **same))
+    for labels in torch.tensor([1, 0]), torch.tensor([1, 0]).numpy(), (1, 0), iter([1, 0]):
+        assert len(model.sample(labels, **same)) == 2
+    assert model.sample(1, **same).equal(model.sample([1], **same))
+
+
+def test_each_walk_is_counted():
+    model = gaussians(speed=dl.Speed("bf16-mixed", compile=False))
+    model.sample(num_images=5, batch_size=3, sampler=dl.Heun(4), progress=False)
+    model.interpolate(noise(2).clamp(-1, 1), labels=[0, 1], sampler=dl.DDIM(4), progress=False)
+    low, full = torch.bfloat16, torch.float32  # rounding would lead beside a real image
+    assert model.walks == [(7, low), (7, low), (9, full), (4, full)]
+    assert model.dtype == low
+
+
+def test_the_network_is_compiled_once_and_only_when_it_pays():
+    prepared = []
+
+    class Recorded(dl.Speed):
+        def chosen(self, device, evaluations, training):
+            assert device == "cpu" and not training
+            return Recorded("32-true", compile="default" if evaluations >= 12 else False)
+
+        def prepare(self, network):
+            prepared.append(self.compile)
+
+    model, few = gaussians(speed=Recorded()), {"num_images": 4, "batch_size": 2, "progress": False}
+    for steps, expected in (5, [False]), (6, [False, "default"]), (7, [False, "default"]):
+        model.sample(sampler=dl.DDIM(steps), **few)  # two batches
+        assert prepared == expected
+    model.sample(sampler=dl.DDIM(2), **few)
+    assert prepared == [False, "default"]
+
+
+def test_the_bar_can_be_hidden(capsys):
+    gaussians().sample(0, sampler=dl.DDIM(2), progress=False)
+    assert capsys.readouterr().err == ""
+    gaussians().sample(0, sampler=dl.DDIM(2))
+    assert "sampling" in capsys.readouterr().err
+    gaussians().invert(noise(1), 0, sampler=dl.DDIM(2))
+    assert "inversion" in capsys.readouterr().err
+
+
+def test_it_says_what_it_is():
+    text = repr(gaussians(names=["dark", "bright"]))
+    for part in (
+        "(1, 4, 4)",
+        "2 (dark, bright)",
+        "3 parameters",
+        "Cosine",
+        "X0",
+        "p_uncond=0.1",
+        "float32 on cpu",
+    ):
+        assert part in text
+
+
+def test_it_moves_to_a_device():
+    model = gaussians()
+    assert model.to("cpu") is model and model.to(torch.device("cpu")).device.type == "cpu"
+    with pytest.raises(UserError, match="device=abacus is not available here"):
+        model.to("abacus")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.sample([0, 2]), r"labels=\[0, 2\] must be class numbers from 0 to 1"),
+        (lambda m: m.sample([True]), "class numbers"),
+        (lambda m: m.sample([0.5]), "class numbers"),
+        (lambda m: m.sample([]), "class numbers"),
+        (lambda m: m.sample(0, guidance=0), "leave labels out"),
+        (lambda m: m.sample(num_images=0), "num_images is 0"),
+        (lambda m: m.sample(batch_size=0), "batch_size is 0"),
+        (lambda m: m.sample(seed=-1), "seed is -1"),
+        (lambda m: m.sample(guidance=math.inf), "must be a finite number"),
+        (lambda m: m.sample(latents=noise(2), num_images=3), "num_images is 3, but there are 2 latents"),
+        (lambda m: m.sample(latents=noise(2)[0]), r"the latents are \(1, 4, 4\); .* are \(N, 1, 4, 4\)"),
+        (lambda m: m.invert(noise(2)[..., :2]), r"the images are \(2, 1, 4, 2\)"),
+        (lambda m: m.invert(noise(2), sampler=dl.DDPM(5)), "DDIM with eta=0"),
+        (lambda m: m.invert(noise(2), refinements=0), "refinements is 0"),
+        (lambda m: m.interpolate(noise(3)), "pairs are needed"),
+        (lambda m: m.interpolate(noise(2), latents=noise(2)), "one of them"),
+        (lambda m: m.interpolate(points=1), "points is 1"),
+        (lambda m: m.interpolate(pairs=0), "pairs is 0"),
+        (lambda m: m.likelihood(noise(2)), "8-bit"),
+        (lambda m: m.likelihood(dl.to_uint8(noise(2))[..., :3]), r"the pixels are \(2, 1, 4, 3\)"),
+        (lambda m: m.likelihood(dl.to_uint8(noise(2)), steps=0), "steps is 0"),
+    ],
+)
+def test_bad_input_is_refused_in_words_of_python(call, message):
+    with pytest.raises(UserError, match=message) as caught:
+        call(gaussians())
+    assert "task" not in str(caught.value) and "guidance." not in str(caught.value)

@@ -1,0 +1,142 @@
+"""Each private part of another library does what compat.py says; a version that changed it fails here."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.plugins.precision import MixedPrecision
+from torchmetrics import SumMetric
+
+from diffusion_lightning import compat
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.extractors import Inception
+from diffusion_lightning.figures import new_figure
+from diffusion_lightning.loggers import MetricsCSV, TensorBoard
+
+
+def hide(monkeypatch, *modules):
+    """Make imports of these modules fail, as if they were not installed."""
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+
+
+OPTIONAL = [
+    (("matplotlib", "matplotlib.figure"), "plots", lambda folder: new_figure(1, [1])),
+    (
+        ("torch_fidelity", "torch_fidelity.feature_extractor_inceptionv3"),
+        "evaluation",
+        lambda folder: Inception(),
+    ),
+    (("tensorboard",), "tensorboard", TensorBoard),
+]
+
+
+@pytest.mark.parametrize(("modules", "extra", "use"), OPTIONAL, ids=[extra for _, extra, _ in OPTIONAL])
+def test_without_an_optional_library_the_error_names_the_extra(modules, extra, use, monkeypatch, tmp_path):
+    hide(monkeypatch, *modules)
+    with pytest.raises(UserError, match=rf"pip install 'diffusion-lightning\[{extra}\]'"):
+        use(tmp_path)
+
+
+def test_with_the_library_tensorboard_logs(tmp_path):
+    logger = TensorBoard(str(tmp_path), name="tensorboard", version="")
+    logger.log_metrics({"loss": 1.0}, step=3)
+    logger.save()
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize("options", [["seed"], ["nothing=1"], ["--config-dir", "nowhere"]])
+def test_hydra_hands_over_errors_of_the_command_line(options, monkeypatch, tmp_path):
+    class Reported(Exception):
+        pass
+
+    def report(error):
+        raise Reported from error
+
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    monkeypatch.setattr(hydra._internal.utils, "run_and_report", None)  # put back after the test
+    monkeypatch.setattr(sys, "argv", ["command", *options])
+    compat.report_hydra_errors(report)
+    with pytest.raises(Reported):
+        hydra.main(version_base="1.3", config_path=str(tmp_path), config_name="config")(print)()
+
+
+def test_the_writer_keeps_what_is_in_the_file(tmp_path):
+    def log(logger, metrics, step):
+        logger.log_metrics(metrics, step)
+        logger.save()
+
+    file = tmp_path / "metrics.csv"
+    log(MetricsCSV(str(tmp_path)), {"a": 1.0}, 0)
+    log(MetricsCSV(str(tmp_path)), {"a": 2.0}, 1)
+    assert file.read_text().split() == ["a,step", "1.0,0", "2.0,1"]
+    log(MetricsCSV(str(tmp_path)), {"b": 3.0}, 2)
+    assert file.read_text().split() == ["a,b,step", "1.0,,0", "2.0,,1", ",3.0,2"]
+    # Lightning's own deletes it: the reason for ours
+    log(CSVLogger(str(tmp_path), name="", version=""), {"a": 4.0}, 3)
+    assert file.read_text().split() == ["a,step", "4.0,3"]
+
+
+def test_lightning_clips_with_a_fused_optimizer_only_if_it_is_allowed():
+    weight = torch.nn.Parameter(torch.zeros(4))
+    optimizer = torch.optim.Adam([weight], fused=True)
+    precision = MixedPrecision("bf16-mixed", "cpu")
+    weight.grad = torch.full((4,), 3.0)
+    with pytest.raises(RuntimeError, match="gradient clipping"):
+        precision.clip_gradients(optimizer, 1.0)
+    compat.allow_clipping(optimizer)
+    precision.clip_gradients(optimizer, 1.0)
+    assert weight.grad.norm().item() == pytest.approx(1, rel=1e-5)
+    optimizer.step()
+    assert weight.detach().tolist() == pytest.approx([-1e-3] * 4)
+
+
+def test_the_step_of_lightnings_logs_can_be_set(tmp_path):
+    logged = []
+
+    class Recorder(Logger):
+        name = version = "recorder"
+
+        def log_hyperparams(self, *args, **kwargs):
+            pass
+
+        def log_metrics(self, metrics, step=None):
+            logged.append(step)
+
+    trainer = Trainer(logger=Recorder(), accelerator="cpu", enable_progress_bar=False)
+    compat.set_logged_step(trainer.fit_loop.epoch_loop, 7)
+    trainer._logger_connector.log_metrics({"loss": 1.0})
+    assert logged == [7]
+
+
+def test_a_metric_whose_state_was_set_computes_without_a_warning():
+    metric = SumMetric()
+    with pytest.warns(UserWarning, match="before the ``update``"):
+        metric.compute()
+    metric = SumMetric()
+    metric.sum_value = torch.tensor(3.0)
+    compat.mark_updated(metric)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert metric.compute() == 3
+
+
+def test_bfloat16_is_what_the_processor_says():
+    cpu = Path("/proc/cpuinfo")
+    flags = set(cpu.read_text().split()) if cpu.exists() else set()
+    if "avx2" not in flags:
+        pytest.skip("no x86 processor whose flags Linux tells")
+    assert compat.cpu_multiplies_bf16() == bool(flags & {"avx512_bf16", "amx_tile"})
+
+
+def test_tensors_move_in_one_call():
+    a, b = torch.randn(3), torch.randn(2, 2)
+    ends = [torch.randn(3), torch.randn(2, 2)]
+    expected = [a.lerp(ends[0], 0.25), b.lerp(ends[1], 0.25)]
+    compat.lerp_all([a, b], ends, 0.25)
+    torch.testing.assert_close([a, b], expected)
