@@ -94,6 +94,7 @@ from .speed import Speed as Speed
 from .training.callbacks import EMA as EMA
 from .training.callbacks import FiniteGuard as FiniteGuard
 from .training.callbacks import LastCheckpoint as LastCheckpoint
+from .training.callbacks import ModelCheckpoint as ModelCheckpoint
 from .training.callbacks import SampleGrid as SampleGrid
 from .training.callbacks import Throughput as Throughput
 from .training.callbacks import TrackFID as TrackFID

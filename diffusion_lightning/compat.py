@@ -103,3 +103,19 @@ def lerp_all(tensors: "Sequence[Tensor]", ends: "Sequence[Tensor]", weight: floa
     import torch
 
     torch._foreach_lerp_(list(tensors), list(ends), weight)
+
+
+CHECKPOINT_MEMORY = "_last_global_step_saved", "_defer_save_until_validation"
+"""What Lightning's ModelCheckpoint leaves out of its state, though it decides when it saves next."""
+
+
+def checkpoint_memory(callback: Any) -> dict[str, Any]:
+    """The step at which it saved last, and whether it waits for the next validation."""
+    return {name: getattr(callback, name) for name in CHECKPOINT_MEMORY}
+
+
+def remember_checkpoint(callback: Any, memory: dict[str, Any]) -> None:
+    """Restore what `checkpoint_memory` gave."""
+    for name, value in memory.items():
+        if name in CHECKPOINT_MEMORY:
+            setattr(callback, name, value)

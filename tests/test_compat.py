@@ -8,6 +8,7 @@ import hydra
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torchmetrics import SumMetric
@@ -140,3 +141,16 @@ def test_tensors_move_in_one_call():
     expected = [a.lerp(ends[0], 0.25), b.lerp(ends[1], 0.25)]
     compat.lerp_all([a, b], ends, 0.25)
     torch.testing.assert_close([a, b], expected)
+
+
+def test_a_model_checkpoint_leaves_out_of_its_state_what_decides_when_it_saves(tmp_path):
+    """Were they in it, `checkpoint_memory` would not be needed."""
+    one, other = (ModelCheckpoint(str(tmp_path), monitor="val/loss", every_n_train_steps=3) for _ in range(2))
+    memory = compat.checkpoint_memory(one)
+    assert memory == {"_last_global_step_saved": 0, "_defer_save_until_validation": False}
+    compat.remember_checkpoint(one, {"_last_global_step_saved": 7, "_defer_save_until_validation": True})
+    other.dirpath = one.dirpath
+    other.load_state_dict(one.state_dict())
+    assert compat.checkpoint_memory(other) == memory
+    compat.remember_checkpoint(other, compat.checkpoint_memory(one) | {"dirpath": "another"})
+    assert compat.checkpoint_memory(other) == compat.checkpoint_memory(one) and other.dirpath == one.dirpath

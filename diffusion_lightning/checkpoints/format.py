@@ -9,6 +9,9 @@ from diffusion_lightning.errors import UserError
 FORMAT = 1
 """Incremented when earlier versions can no longer read a checkpoint."""
 
+LAST = "last.ckpt"
+"""The name of the checkpoint from which a run resumes."""
+
 KEY = "diffusion_lightning"
 
 ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
@@ -32,6 +35,17 @@ def added_options(checkpoint: dict[str, Any]) -> dict[str, dict[str, Any]]:
     network = checkpoint["hyper_parameters"]["network"]
     is_unet = network.get("_target_") == "diffusion_lightning.UNet"
     return ADDED if format_of(checkpoint) < 1 and is_unet else {}
+
+
+def resumes_exactly(checkpoint: dict[str, Any]) -> bool:
+    """Whether it was written before a batch or at the end of its run, not while a batch was worked on.
+
+    Lightning counts a batch as ready before it is handed out, and as started when it is trained on.
+    """
+    if checkpoint.get("finished", False):
+        return True
+    batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+    return batches["ready"] > batches["started"]
 
 
 def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:

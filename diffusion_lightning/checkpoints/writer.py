@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from diffusion_lightning.checkpoints.format import LAST, resumes_exactly
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import atomic_write
 
@@ -17,12 +18,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     complete. (Lightning's own writer overwrites it where the temporary folder is on another disk.)
 
     Raises:
-        UserError: if the file cannot be written; the message says which one and why.
+        UserError: if the file cannot be written; the message says which one and why. If it would replace the
+            last checkpoint by one from which a run does not resume exactly.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write the checkpoint to the path."""
         path = Path(path)
+        if path.name == LAST and not resumes_exactly(checkpoint):
+            raise UserError(
+                f"{path} is what the run resumes from, and a callback besides callbacks.last would replace "
+                "it while a batch is worked on; give that callback's file another name."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with atomic_write(path, "wb") as file:

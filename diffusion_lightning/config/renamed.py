@@ -72,6 +72,12 @@ RENAMED = {
         f"{_PACKAGE}.{module}.Stay": f"{_PACKAGE}.NoStep"
         for module in ("samplers", "samplers.predictor_corrector")
     },
+    # Ours is Lightning's with a state that can be moved, and names of its own
+    **{
+        f"{module}.ModelCheckpoint": f"{_PACKAGE}.ModelCheckpoint"
+        for lightning in ("lightning.pytorch", "pytorch_lightning")
+        for module in (f"{lightning}.callbacks", f"{lightning}.callbacks.model_checkpoint")
+    },
 }
 """Earlier `_target_` → today's public name. A name is only ever added here."""
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint as LightningModelCheckpoint
 from omegaconf import DictConfig
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
@@ -14,6 +16,7 @@ from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
+from diffusion_lightning.training.callbacks import FiniteGuard, LastCheckpoint, ModelCheckpoint
 from diffusion_lightning.training.module import DiffusionModule
 
 
@@ -45,15 +48,16 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
         UserError: if FID or KID is monitored or optimized, and no callback measures it.
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
-    callbacks = []
+    callbacks: list[Callback] = []
     for name, node in cfg.callbacks.items():
         if not node:
             continue
         callback = instantiate(node)
-        if isinstance(callback, partial):
-            asked = signature(callback).parameters.keys() & parts
-            with naming(f"callbacks.{name}"):
+        with naming(f"callbacks.{name}"):
+            if isinstance(callback, partial):
+                asked = signature(callback).parameters.keys() & parts
                 callback = callback(**{part: parts[part](cfg) for part in asked})
+            check_files(callback, callbacks)
         callbacks.append(callback)
     wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
     measured = {quality for callback in callbacks for quality in getattr(callback, "measures", ())}
@@ -63,6 +67,30 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
             f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
         )
     return callbacks
+
+
+def check_files(callback: Callback, others: Sequence[Callback]) -> None:
+    """Refuse a callback whose checkpoints could replace those of another one.
+
+    Raises:
+        UserError: if its files have the names of another's, or if it is a ModelCheckpoint that is not ours.
+    """
+    if isinstance(callback, LightningModelCheckpoint) and not isinstance(callback, ModelCheckpoint):
+        raise UserError(
+            f"{type(callback).__name__} is a ModelCheckpoint of Lightning's, which names files without their "
+            "step and cannot be moved; derive it from diffusion_lightning.ModelCheckpoint."
+        )
+    file = _written(callback)
+    if file is not None and file in map(_written, others):
+        raise UserError(f"{file} is another callback's file too; give one of them another filename.")
+
+
+def _written(callback: Callback) -> Path | None:
+    """The file that a callback writes, or the template of their names; None if it writes none."""
+    if isinstance(callback, LastCheckpoint | FiniteGuard):
+        return callback.path.resolve()
+    folder, name = (getattr(callback, key, None) for key in ("dirpath", "filename"))
+    return Path(folder).resolve() / f"{name}.ckpt" if folder and name else None
 
 
 def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:

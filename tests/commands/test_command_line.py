@@ -45,7 +45,7 @@ def load(folder):
 
 def test_a_run_leaves_its_files(trained):
     names = {str(p.relative_to(trained)) for p in trained.rglob("*") if p.is_file()}
-    assert {"checkpoints/last.ckpt", "checkpoints/best-epoch0000.ckpt", "metrics.csv"} <= names
+    assert {"checkpoints/last.ckpt", "checkpoints/best-epoch0000-step0000003.ckpt", "metrics.csv"} <= names
     assert {"samples/step_0000003.png", ".hydra/config.yaml"} <= names
     header = (trained / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"val/loss", "train/loss_t0-25", "val/loss_t75-100"} <= set(header)

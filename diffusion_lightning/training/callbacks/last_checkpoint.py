@@ -57,12 +57,14 @@ class LastCheckpoint(Checkpoint):
         self.every_n_steps = every_n_steps
         self.every_n_seconds = float("inf") if every_n_minutes is None else 60 * every_n_minutes
         self._finished = False
+        self._monitored: dict[str, Any] = {}
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Handle signals, and drop what was counted and logged after the checkpoint."""
         _count_from_the_checkpoint(trainer)
+        trainer.callback_metrics.update(self._monitored)
         self._saved_step = trainer.global_step or -1
         self._saved_at = time.monotonic()
         for logger in trainer.loggers:
@@ -105,8 +107,17 @@ class LastCheckpoint(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add whether the run is finished."""
+        """Add whether the run is finished, and the latest values of what callbacks monitor."""
         checkpoint["finished"] = self._finished
+        names = {str(getattr(callback, "monitor", "")) for callback in trainer.callbacks}  # type: ignore[attr-defined]
+        values = trainer.callback_metrics
+        checkpoint["monitored"] = {name: values[name].clone() for name in sorted(names & values.keys())}
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep those values for the start."""
+        self._monitored = checkpoint.get("monitored", {})
 
     def _save(self, trainer: Trainer) -> None:
         if self._saved_step == trainer.global_step and not self._finished:
