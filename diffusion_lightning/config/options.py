@@ -3,7 +3,7 @@
 An option that is not in the table changes the result.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +104,21 @@ def unnamed(command: str, swept: Collection[str] = ()) -> list[str]:
     return [option for option in FREE[command].unnamed if option not in swept]
 
 
-def decisive(command: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a plain config that changes a result."""
+def decisive(command: str, config: dict[str, Any], swept: Collection[str] = ()) -> dict[str, Any]:
+    """The part of a plain config that changes a result.
+
+    Paths within the run's own folder stand there as `./…`: the folder may be moved.
+
+    Args:
+        command: train, sample or evaluate.
+        config: the config.
+        swept: the options that the sweep is over, which count all the same, with everything below them.
+    """
     free = {*FREE[command].unnamed, *FREE[command].named}
-    return _without(free, config, "")
+    here = (config.get("paths") or {}).get("run_dir")
+    always = {option.replace("/", ".") for option in swept}
+    kept = _kept(config, "", lambda key: _within(key, always) or not _within(key, free))
+    return _moved(kept, here) if here else kept
 
 
 def flat(config: dict[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
@@ -120,9 +131,25 @@ def flat(config: dict[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
             yield where, value
 
 
-def _without(free: Collection[str], config: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {
-        key: _without(free, value, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{prefix}{key}" not in free
-    }
+def _within(key: str, options: Collection[str]) -> bool:
+    """Whether the key is one of these options, or below one."""
+    return any(f"{key}.".startswith(f"{option}.") for option in options)
+
+
+def _kept(config: dict[str, Any], prefix: str, counts: Callable[[str], bool]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in config.items():
+        where = f"{prefix}{key}"
+        inner = _kept(value, f"{where}.", counts) if isinstance(value, dict) else value
+        if counts(where) or (isinstance(value, dict) and inner):
+            kept[key] = inner
+    return kept
+
+
+def _moved(node: Any, here: str) -> Any:
+    if isinstance(node, dict):
+        return {key: _moved(value, here) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_moved(value, here) for value in node]
+    inside = isinstance(node, str) and (node == here or node.startswith((f"{here}/", f"{here}\\")))
+    return f".{node[len(here) :]}" if inside else node

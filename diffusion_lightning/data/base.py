@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader, PixelBatch
 from diffusion_lightning.errors import UserError, check_counts
+from diffusion_lightning.hashing import text_sha256
 from diffusion_lightning.images import from_uint8
 
 
@@ -114,6 +115,16 @@ class ImageData(LightningDataModule, ABC):
             for images in sets:
                 self._check(images)
             self._sets = sets
+
+    def contents(self) -> str | None:
+        """SHA-256 of the images and labels, by which they are known wherever they are.
+
+        None for a set that is downloaded, as it is the same everywhere.
+        """
+        if type(self).prepare_data is not ImageData.prepare_data:
+            return None
+        self.setup()
+        return text_sha256(f"{self.train_images.sha256()} {self.test_images.sha256()}")
 
     def _check(self, images: ImageSet) -> None:
         if len(images) == 0:

@@ -11,9 +11,11 @@ from diffusion_lightning.data.base import ImageData, TensorImages
 from diffusion_lightning.data.batches import ImageSet, PixelBatch
 from diffusion_lightning.data.image_files import read_image
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.hashing import text_sha256
+from diffusion_lightning.hashing import file_sha256, text_sha256
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+READ = 2000
+"""Files of a split that are read to know it again, evenly spread; of the others the sizes must do."""
 TEST_EVERY = 20
 """Of a folder without splits, every 20th image is a test image."""
 
@@ -34,6 +36,13 @@ class FileImages(ImageSet):
         """SHA-256 of the files' names, sizes and times, and of labels and shape: no file is opened."""
         facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
         return text_sha256(repr((facts, self.labels.tolist(), self.channels, self.size)))
+
+    def contents(self, root: Path) -> str:
+        """SHA-256 of the files' names below the root, sizes, labels, and of what is in READ of them."""
+        files = [f for f in self.files if f.is_file()]  # a broken link is reported when it is read
+        facts = [(f.relative_to(root).as_posix(), f.stat().st_size) for f in files]
+        read = [file_sha256(f) for f in files[:: max(1, -(-len(files) // READ))]]
+        return text_sha256(repr((facts, self.labels.tolist(), read)))
 
     def in_memory(self, title: str) -> TensorImages:
         """All images decoded once, with a progress bar."""
@@ -104,6 +113,10 @@ class ImageFolder(ImageData):
         images = self._files[train]
         size = len(images) * self.image_channels * self.image_size**2
         return images if size > self.memory_limit else images.in_memory("train" if train else "test")
+
+    def contents(self) -> str:
+        """SHA-256 of names, sizes, labels and contents of the files; no image is decoded."""
+        return text_sha256(" ".join(self._files[train].contents(self.data_dir) for train in (True, False)))
 
     def _split(self, train: bool) -> FileImages:
         root = self.data_dir

@@ -1,8 +1,9 @@
 """The images that are measured, drawn by a model or read from a file, and the data they are compared with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,16 +75,31 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
     return EvaluationInputs(drawn_images(request, cfg.num_images), cfg.num_images, data, extractor, request)
 
 
-def _data(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
+def data_set(cfg: DictConfig, learned: Mapping[str, Any]) -> ImageData:
+    """The data set that the images should resemble; its files may still have to be downloaded.
+
+    Args:
+        cfg: the config.
+        learned: the checkpoint's config; empty without a checkpoint.
+
+    Raises:
+        UserError: if there is none, or it is not usable.
+    """
     if cfg.dataset:
         data, _ = build_data(changed(cfg, {"dataset.data_dir": cfg.data_dir or "data/"}))
-        data.prepare_data()
         return data  # type: ignore[return-value]
-    if request is None:
+    if not learned:
         raise UserError(
             "there is no data set to compare the samples with; add dataset=<name>, such as dataset=mnist."
         )
-    return load_data_set(request.model.config["dataset"], cfg.data_dir, request.trust)
+    return load_data_set(learned["dataset"], cfg.data_dir, cfg.trust)
+
+
+def _data(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
+    data = data_set(cfg, request.model.config if request else {})
+    if cfg.dataset:
+        data.prepare_data()
+    return data
 
 
 def _extractor(cfg: DictConfig, request: SamplingRequest | None) -> nn.Module:

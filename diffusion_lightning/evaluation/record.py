@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,18 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from diffusion_lightning import __version__
-from diffusion_lightning.checkpoints.reader import find_checkpoint
+from diffusion_lightning.checkpoints.reader import config_of, find_checkpoint, read_checkpoint
 from diffusion_lightning.config.options import decisive
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
+from diffusion_lightning.evaluation.inputs import data_set
 from diffusion_lightning.evaluation.measure import ReferenceData
 from diffusion_lightning.hashing import file_sha256
 
 RECORD = "evaluation.json"
 
-FORMAT = 1
+FORMAT = 2
 """Rises when records contain other keys, or keys mean something else."""
 
 FORMAT_0 = {
@@ -40,21 +42,41 @@ FORMAT_0 = {
 }
 """The keys of `asked` in records without a format, which are of versions before 0.2."""
 
+ADDED = {"images_sha256", "files_sha256"}
+"""The keys of `asked` that format 1 did not have."""
 
-def asked_for(cfg: DictConfig) -> dict[str, Any]:
-    """Every option that changes a figure: if they are the same again, so are the figures.
+
+def asked_for(cfg: DictConfig, swept: Collection[str] = ()) -> dict[str, Any]:
+    """Every option that changes a figure, and what is in the files that it names.
+
+    If they are the same again, so are the figures.
+
+    Args:
+        cfg: the config.
+        swept: the options that a sweep is over; its jobs differ in them.
 
     Raises:
         UserError: if a file that it names does not exist.
     """
-    asked = decisive("evaluate", renamed(OmegaConf.to_container(cfg, resolve=True)))
+    asked = decisive("evaluate", renamed(OmegaConf.to_container(cfg, resolve=True)), swept)
+    learned: dict[str, Any] = {}
     if cfg.checkpoint:
         asked["checkpoint_sha256"] = file_sha256(find_checkpoint(cfg.checkpoint))
+        learned = config_of(read_checkpoint(cfg.checkpoint))
     if cfg.samples:
         if not Path(cfg.samples).is_file():
             raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
         asked["samples_sha256"] = file_sha256(Path(cfg.samples))
-    return asked
+    asked["images_sha256"] = data_set(cfg, learned).contents()
+    files = _files([asked, asked["extractor"] or learned.get("extractor")])
+    return asked | {"files_sha256": {str(file): file_sha256(file) for file in sorted(files)}}
+
+
+def _files(node: Any) -> set[Path]:
+    """The files that a plain container names, such as an extractor's weights."""
+    if isinstance(node, dict | list):
+        return set().union(*map(_files, node.values() if isinstance(node, dict) else node))
+    return {Path(node)} if isinstance(node, str) and len(node) < 256 and Path(node).is_file() else set()
 
 
 def overrides() -> dict[str, str | float]:
@@ -74,8 +96,12 @@ def _number(text: str) -> str | float:
         return text
 
 
-def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+def already_done(out: Path, asked: dict[str, Any], swept: Collection[str] = ()) -> dict[str, Any] | None:
     """The record in the folder, if it is of the same evaluation; None if there is none.
+
+    Args:
+        out: the folder.
+        asked, swept: see `asked_for`.
 
     Raises:
         UserError: if it is of another evaluation, or damaged.
@@ -86,19 +112,19 @@ def already_done(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         record = json.loads((out / RECORD).read_text())
     except ValueError:
         raise UserError(f"{out / RECORD} is damaged: add overwrite=true, or choose another out=.") from None
-    if not isinstance(record, dict) or not _same(record, asked):
+    if not isinstance(record, dict) or not _same(record, asked, swept):
         raise UserError(f"{out} holds another evaluation: add overwrite=true, or choose another out=.")
     return record
 
 
-def _same(record: dict[str, Any], asked: dict[str, Any]) -> bool:
+def _same(record: dict[str, Any], asked: dict[str, Any], swept: Collection[str]) -> bool:
     before = record.get("asked")
     if not isinstance(before, dict):
         return False
-    before = decisive("evaluate", renamed(before))
-    if record.get("format", 0) == 0:
-        # It has no `speed`
-        asked = {key: value for key, value in asked.items() if key in FORMAT_0}
+    before = decisive("evaluate", renamed(before), swept)
+    # It does not say what it was not asked at its time, such as `speed`
+    later = asked.keys() - FORMAT_0 if record.get("format", 0) == 0 else ADDED if record["format"] < 2 else ()
+    asked = {key: value for key, value in asked.items() if key not in later}
     return before == asked
 
 

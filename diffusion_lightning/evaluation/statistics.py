@@ -1,7 +1,7 @@
 """Statistics of a set of images, from which the metrics are computed."""
 
-import os
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +117,7 @@ class ImageStatistics:
         kept = {name: self._all(name) for name in self._kept}
         file.parent.mkdir(parents=True, exist_ok=True)
         # Several runs may write the same statistics at the same time
-        with atomic_write(file, "wb", writer=str(os.getpid())) as opened:
+        with atomic_write(file, "wb", writer=uuid4().hex) as opened:
             opened.write(save(self._sums | kept | {"n": torch.tensor(self.n)}))
 
     @classmethod

@@ -158,11 +158,7 @@ class DiffusionModule(LightningModule):
             UserError: if the number of images per step has changed.
         """
         before = checkpoint.get("images_per_step", self.images_per_step)
-        if before != self.images_per_step:
-            raise UserError(
-                f"the run took {before} images per step, and would now take {self.images_per_step}: set "
-                f"dataset.batch_size x trainer.devices x trainer.accumulate_grad_batches to {before} again."
-            )
+        check_images_per_step(before, self.images_per_step)
         if "train_loss" in checkpoint:
             self.train_loss.set_sums(checkpoint["train_loss"][self.global_rank :: self.trainer.world_size])
 
@@ -203,6 +199,15 @@ class DiffusionModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def check_images_per_step(before: int, now: int) -> None:
+    """Refuse to resume a run with another number of images per optimizer step: it would be another run."""
+    if before != now:
+        raise UserError(
+            f"the run took {before} images per step, and would now take {now}: set dataset.batch_size x "
+            f"trainer.devices x trainer.accumulate_grad_batches to {before} again."
+        )
 
 
 def _lay_out_as_weights(optimizers: Iterable[Optimizer]) -> None:

@@ -8,11 +8,14 @@ from typing import Any, cast
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.checkpoints.format import added_options
+from diffusion_lightning.checkpoints.format import LAST, added_options, resumes_exactly
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
 from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
+
+IMAGES = "images_sha256"
+"""The entry of a run's config that says what was learned: its folder may have any name."""
 
 LIMITS = "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"
 """When a run is finished."""
@@ -26,12 +29,16 @@ class EarlierRun:
         checkpoint: its last checkpoint.
         config: the config of the checkpoint.
         finished: whether the run came to its end.
+        epoch: the number of epochs that are done.
+        images_per_step: images of an optimizer step, over all processes; None if it does not say.
         added: options younger than the run, with the values that they have in it.
     """
 
     checkpoint: Path
     config: DictConfig
     finished: bool
+    epoch: int
+    images_per_step: int | None
     added: dict[str, dict[str, Any]]
 
     def adopted(self, cfg: DictConfig, named: Collection[str]) -> DictConfig:
@@ -47,13 +54,28 @@ class EarlierRun:
         }
         return cast(DictConfig, OmegaConf.merge(cfg, older))
 
-    def check(self, cfg: DictConfig) -> None:
+    def check(self, cfg: DictConfig, swept: Collection[str] = ()) -> None:
         """Compare with the present config.
 
+        Args:
+            cfg: the present config.
+            swept: the options that a sweep is over; its jobs differ in them.
+
         Raises:
-            UserError: if an option differs that decides the weights.
+            UserError: if the images or an option differ that decides the weights, if the run is past the
+                limit on its epochs, or if nothing would keep its last checkpoint.
         """
-        before, now = _decisive(self.config), _decisive(cfg)
+        limit = cfg.trainer.max_epochs
+        if limit is not None and 0 <= limit < self.epoch:
+            raise UserError(
+                f"trainer.max_epochs is {limit}, but the run in {cfg.paths.run_dir} is in "
+                f"epoch {self.epoch} already; give at least as many."
+            )
+        if not cfg.callbacks.get("last"):
+            raise UserError(
+                "callbacks.last is null; a run resumes by that callback alone, so leave it as it is."
+            )
+        before, now = _decisive(self.config, swept), _decisive(cfg, swept)
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name):
                 raise UserError(
@@ -61,6 +83,13 @@ class EarlierRun:
                     f"says {now.get(name)}: repeat the run's own command with resume=true, or choose another "
                     "hydra.run.dir for a new run."
                 )
+        images = self.config.get(IMAGES)  # of a run of before version 0.2 they are not known
+        if images is not None and images != cfg[IMAGES]:
+            raise UserError(
+                f"the run in {cfg.paths.run_dir} learned the images of data_dir={self.config.data_dir}, and "
+                f"those of data_dir={cfg.data_dir} are others: repeat the run's own command with "
+                "resume=true, or choose another hydra.run.dir for a new run."
+            )
 
     def is_done(self, cfg: DictConfig) -> bool:
         """Whether there is nothing left to train."""
@@ -73,19 +102,31 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
-        UserError: if it holds a run, and `resume` is not set; if the checkpoint is damaged.
+        UserError: if it holds a run, and `resume` is not set; if its last checkpoint is damaged, or was
+            written while a batch was worked on.
     """
     folder = Path(cfg.paths.run_dir)
-    last = folder / "checkpoints" / "last.ckpt"
-    if not cfg.resume and (last.exists() or (folder / "metrics.csv").exists()):
+    last = folder / "checkpoints" / LAST
+    if not cfg.resume and (any(folder.glob("checkpoints/*.ckpt")) or (folder / "metrics.csv").exists()):
         raise UserError(
             f"{folder} already holds a run: add resume=true to resume it, or choose another hydra.run.dir."
         )
     if not last.exists():
         return None
     checkpoint = read_checkpoint(last)
-    finished = checkpoint.get("finished", False)
-    return EarlierRun(last, OmegaConf.create(config_of(checkpoint)), finished, added_options(checkpoint))
+    if not resumes_exactly(checkpoint):
+        raise UserError(
+            f"{last} was not written by callbacks.last, but while a batch was worked on: no run resumes "
+            "exactly from there. Choose another hydra.run.dir for a new run."
+        )
+    return EarlierRun(
+        last,
+        OmegaConf.create(config_of(checkpoint)),
+        checkpoint.get("finished", False),
+        checkpoint["epoch"],
+        checkpoint.get("images_per_step"),
+        added_options(checkpoint),
+    )
 
 
 def named_options() -> set[str]:
@@ -100,7 +141,8 @@ def wandb_id(folder: Path) -> str | None:
     return found[-1].name.rpartition("-")[2] if found else None
 
 
-def _decisive(cfg: DictConfig) -> dict[str, Any]:
-    """The full key and the value of every option that decides the weights."""
+def _decisive(cfg: DictConfig, swept: Collection[str]) -> dict[str, Any]:
+    """The full key and the value of every option that decides the weights, or that a sweep is over."""
     plain: Any = renamed(OmegaConf.to_container(cfg, resolve=True))
-    return dict(flat(decisive("train", plain)))
+    plain.pop(IMAGES, None)  # compared before
+    return dict(flat(decisive("train", plain, swept)))

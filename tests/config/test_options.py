@@ -6,7 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from diffusion_lightning.commands.resolvers import register
+from diffusion_lightning.commands.resolvers import job_folder, register
+from diffusion_lightning.commands.swept import all_swept
 from diffusion_lightning.commands.task import swept_options
 from diffusion_lightning.config.options import FREE, decisive, flat, unnamed
 from tests.support.configs import CONF, composed
@@ -69,6 +70,72 @@ def test_a_folder_is_named_by_whatever_the_sweep_is_over(command, option):
     register()
     assert f"{option}={value}" not in fixed.split(",") and f"{option}={value}" in swept.split(",")
     assert "seed=4" in fixed.split(",")
+
+
+def swept_values(command):
+    """Every option and every group of a command."""
+    more = {"train": ["callbacks=fid", "logger=wandb"], "evaluate": ["dataset=digits", "logger=wandb"]}
+    config = composed(command, "hydra.run.dir=x", *more.get(command, []))
+    unresolved = OmegaConf.to_container(config)
+    del unresolved["hydra"]
+    keys = {name for key, _ in flat(unresolved) for name in parents(key)}
+    return sorted({*keys, *config.hydra.runtime.choices, "hydra.verbose", "hydra.job.name"})
+
+
+VALUES = "a/b", "a.b", "a b", "ab", "'a/b'", ".a", "a", "/", ".", "..", "a:b", "x" * 200, "x" * 201, "ä/b"
+"""Values that differ, some of which would be the same as parts of a folder's name."""
+
+
+@pytest.mark.parametrize("command", FREE)
+def test_no_two_jobs_of_a_sweep_over_any_option_share_a_folder(command):
+    for option in swept_values(command):
+        register({option})
+        assert option not in unnamed(command, all_swept(OmegaConf.create({})))
+        names = {folder_of(option, value) for value in VALUES}
+        assert len(names) == len(VALUES), option
+        assert all(not set(name) & set('/<>:"|?*\\') and len(name.encode()) <= 255 for name in names)
+    register()
+
+
+def folder_of(option, value):
+    """That of a job with this value and a seed; Hydra keeps overrides of its own part apart."""
+    job, of_hydra = f"{option}={value}", option.startswith("hydra.")
+    config = OmegaConf.create({"hydra": {"overrides": {"hydra": [job] if of_hydra else []}}})
+    return job_folder("seed=3" if of_hydra else f"{job},seed=3", _root_=config)
+
+
+def test_folders_keep_the_names_that_they_had():
+    for overrides, name in {
+        "schedule=linear,seed=3": "schedule=linear,seed=3",
+        "labels=[1,2],sampler/grid=karras": "labels=[1,2],sampler.grid=karras",
+        "": "defaults",
+        "x=" + "y" * 200: "x=" + "y" * 138 + "-fe549362",
+    }.items():
+        assert job_folder(overrides, _root_=OmegaConf.create({})) == name
+
+
+def test_what_is_swept_over_counts():
+    config = plain("train")
+    free = dict(flat(decisive("train", config)))
+    for option, key in (
+        ("sampler", "sampler.eta"),
+        ("sampler/grid", "sampler.grid._target_"),
+        ("data_dir", "data_dir"),
+    ):
+        kept = dict(flat(decisive("train", config, {option})))
+        assert key in kept and key not in free and kept.items() >= free.items()
+    assert "sampler.eta" not in dict(flat(decisive("train", config, {"sampler.steps"})))
+
+
+def test_paths_within_the_run_are_the_same_wherever_it_is():
+    def kept(folder):
+        config = {
+            "paths": {"run_dir": folder},
+            "mine": {"a": f"{folder}/x", "b": [folder], "c": f"{folder}x"},
+        }
+        return decisive("train", config)["mine"]
+
+    assert kept("/a/b") == {"a": "./x", "b": ["."], "c": "/a/bx"} and kept("/c")["a"] == "./x"
 
 
 def test_a_study_of_a_free_option_names_its_folders_by_it():
