@@ -9,7 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from diffusion_lightning.commands.task import make_folder, run_command
+from diffusion_lightning.commands.folders import held, job_out
+from diffusion_lightning.commands.swept import swept
+from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 
 log = logging.getLogger("evaluate")
@@ -17,6 +19,14 @@ log = logging.getLogger("evaluate")
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Measure as configured and return the record in evaluation.json; {} in all processes but process 0."""
+    _check(cfg)
+    out = job_out(cfg)
+    with held(out, "out"):
+        return _evaluate(cfg, out)
+
+
+def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    from diffusion_lightning.checkpoints.reader import find_checkpoint
     from diffusion_lightning.commands.processes import launch
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.config.instantiate import instantiate
@@ -30,17 +40,21 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     )
     from diffusion_lightning.evaluation.record import FORMAT, already_done, asked_for, overrides, provenance
     from diffusion_lightning.evaluation.report import log_report, save_report
+    from diffusion_lightning.hashing import file_sha256
 
-    _check(cfg)
-    out, asked = Path(str(cfg.out)), asked_for(cfg)
-    done = None if cfg.overwrite else already_done(out, asked)
+    asked = asked_for(cfg, swept())
+    done = None if cfg.overwrite else already_done(out, asked, swept())
     if done is not None:
         log.info("done already: %s", out)
         return done
     metrics = instantiate(cfg.metrics)
     cfg = changed(cfg, {"device": launch(cfg.device, cfg.devices)})
     inputs = load_inputs(cfg)
-    make_folder(out)
+    if cfg.checkpoint and file_sha256(find_checkpoint(cfg.checkpoint)) != asked["checkpoint_sha256"]:
+        raise UserError(
+            f"{find_checkpoint(cfg.checkpoint)} was replaced while it was read, as its run is training: "
+            "evaluate a copy, or wait for the end of the run."
+        )
     reference = load_reference(inputs.data, inputs.extractor)
     # An error in the figures of the data comes before anything is drawn
     floor = measure_floors(metrics, reference, inputs.total)

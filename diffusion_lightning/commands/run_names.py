@@ -1,27 +1,17 @@
-"""Names of runs and of their logs, and what torchrun and SLURM tell the processes that they start."""
+"""What torchrun, SLURM and Lightning tell the processes that they start, and the names of their logs."""
 
 import os
-from datetime import datetime
-from pathlib import Path
 
 from diffusion_lightning.errors import UserError
 
 
 def process_number() -> int:
     """The rank of this process among those that were started together; 0 if it was started alone."""
-    return int(_told("RANK", "SLURM_PROCID") or 0)
-
-
-def config_folder(run_dir: str, resume: bool) -> str | None:
-    """The folder within a run's folder for Hydra's copy of the config; None if this process must write none.
-
-    Only process 0 writes it. The config of a run's start is kept: those of resumed runs go to folders below
-    it. A command that does not resume the run writes none, as it will be refused.
-    """
-    started = (Path(run_dir) / ".hydra").exists()
-    if process_number() or (started and not resume):
-        return None
-    return f".hydra/resumed/{datetime.now():%Y-%m-%d_%H-%M-%S}" if started else ".hydra"
+    number = _told("RANK", "SLURM_PROCID")
+    if number is not None:
+        return int(number)
+    # Lightning tells the processes that it starts itself their numbers on each machine only
+    return max(int(os.environ.get(name, 0)) for name in ("LOCAL_RANK", "NODE_RANK"))
 
 
 def job_name(name: str) -> str:
@@ -29,14 +19,14 @@ def job_name(name: str) -> str:
     return f"{name}_{process_number()}" if process_number() else name
 
 
-def run_name() -> str:
-    """The name of the run's folder: the time, or in several processes the job that they belong to.
+def job_of_processes() -> str | None:
+    """The name of the job that several processes started together belong to; None for one process.
 
     Raises:
-        UserError: if several processes were started together as no job.
+        UserError: if they belong to no job.
     """
     if int(_told("WORLD_SIZE", "SLURM_NTASKS") or 1) == 1:
-        return f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        return None
     job = os.environ.get("TORCHELASTIC_RUN_ID", "none")
     job = job if job != "none" else os.environ.get("SLURM_JOB_ID", "none")
     if job == "none":

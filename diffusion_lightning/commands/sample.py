@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.commands.task import make_folder, run_command
+from diffusion_lightning.commands.folders import held, job_out
+from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 
@@ -20,26 +21,30 @@ log = logging.getLogger("sample")
 
 def sample(cfg: DictConfig) -> Path:
     """Run the task as configured, record it in sampling.json and return the folder."""
-    from diffusion_lightning.config.instantiate import instantiate
-    from diffusion_lightning.sampling.request import load_request
-
     if not cfg.checkpoint:
         raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
-    out = Path(str(cfg.out))
+    out = job_out(cfg)
+    with held(out, "out"):
+        _sample(cfg, out)
+    return out
+
+
+def _sample(cfg: DictConfig, out: Path) -> None:
+    from diffusion_lightning.config.instantiate import instantiate
+    from diffusion_lightning.sampling.request import load_request
+
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
     request = load_request(cfg)
-    make_folder(out)
     start = time.perf_counter()
     figure = run(request, out)
     seconds = time.perf_counter() - start
     with atomic_write(out / "sampling.json") as file:
         file.write(json.dumps(record(cfg, request, seconds), indent=2) + "\n")
     log.info("%s evaluations per walk, %.1f s: %s", evaluations(request), seconds, figure)
-    return out
 
 
 def evaluations(request: "SamplingRequest") -> str:

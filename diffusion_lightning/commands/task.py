@@ -15,13 +15,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.commands.folders import remove_if_empty
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.resolvers import register
 from diffusion_lightning.compat import report_hydra_errors
 from diffusion_lightning.config.paths import check_places, conf_folder
 from diffusion_lightning.config.ranges import check_ranges
 from diffusion_lightning.config.types import check_config
-from diffusion_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,18 @@ class Task:
                 log.error(message)
             raise
         finally:
+            if failed:
+                remove_if_empty(*_job_folder())
             # The next job of a sweep would log to a run that is still open.
             if "wandb" in sys.modules:
                 sys.modules["wandb"].finish(exit_code=int(failed))
+
+
+def _job_folder() -> list[Path]:
+    """The folder that Hydra made for the job; none for a config that Hydra did not run."""
+    config: Any = HydraConfig.instance().cfg
+    folder = OmegaConf.select(config, "hydra.runtime.output_dir")
+    return [Path(folder)] if folder else []
 
 
 def _received(
@@ -108,20 +117,6 @@ def swept_options(arguments: Sequence[str]) -> set[str]:
     except HydraException:  # which Hydra will report
         return set()
     return {override.key_or_group for override in overrides if override.is_sweep_override()}
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder that `out=` names, if it does not exist.
-
-    Raises:
-        UserError: if it cannot be made, or nothing can be written there.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"out={out} cannot be a folder ({error.strerror}); choose another out=.") from None
-    if not os.access(out, os.W_OK):
-        raise UserError(f"out={out} cannot be written to; choose another out=.")
 
 
 def quoted(argument: str) -> str:

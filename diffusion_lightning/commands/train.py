@@ -12,6 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.commands.folders import held
+from diffusion_lightning.commands.swept import swept
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 
@@ -28,23 +30,31 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
         cfg: the config, as `conf/train.yaml` composes it.
         callbacks: callbacks besides those of the config.
     """
+    check_at_least("seed", cfg.seed, 0, 2**32 - 1)
+    _quieten_lightning()
+    with held(Path(cfg.paths.run_dir), "hydra.run.dir"):
+        return _train(cfg, callbacks)
+
+
+def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     from lightning.pytorch import seed_everything
 
+    from diffusion_lightning.commands.hydra_record import HydraRecord
     from diffusion_lightning.config.build import build_data
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.loggers import last_values
     from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
-    from diffusion_lightning.training.resume import earlier_run, named_options, wandb_id
+    from diffusion_lightning.training.module import check_images_per_step
+    from diffusion_lightning.training.resume import IMAGES, earlier_run, named_options, wandb_id
 
-    check_at_least("seed", cfg.seed, 0, 2**32 - 1)
-    _quieten_lightning()
-    folder = Path(cfg.paths.run_dir)
+    folder, composed = Path(cfg.paths.run_dir), cfg
     before = earlier_run(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, cfg = build_data(cfg)
+    cfg = changed(cfg, {IMAGES: data.contents()})  # type: ignore[attr-defined]
     if before:
         cfg = before.adopted(cfg, named_options())
-        before.check(cfg)
+        before.check(cfg, swept())
         if before.is_done(cfg):
             log.info("finished already: %s", folder)
             return last_values(folder / "metrics.csv").get(cfg.optimized_metric)
@@ -52,9 +62,12 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
     speed.prepare_process()
     module = build_module(cfg)
     if "wandb" in cfg.logger:
-        known = cfg.logger.wandb.id or wandb_id(folder)
+        known = cfg.logger.wandb.id or (wandb_id(folder) if before else None)
         cfg = changed(cfg, {"logger.wandb.id": known or uuid.uuid4().hex[:8]})
-    trainer = build_trainer(cfg, callbacks)
+    trainer = build_trainer(cfg, [*callbacks, HydraRecord(composed, folder, resumed=before is not None)])
+    if before and before.images_per_step:
+        per_step = cfg.dataset.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        check_images_per_step(before.images_per_step, per_step)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
     _fit(trainer, module, data, before.checkpoint if before else None)

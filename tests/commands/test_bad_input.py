@@ -96,6 +96,23 @@ TRAINING = cases(
     ("text for yes or no", "resume=perhaps", "it must be true or false"),
     ("a number for yes or no", "resume=1", "resume is 1; it must be true or false"),
     ("a folder that holds a run", "hydra.run.dir=run", "already holds a run: add resume=true"),
+    (
+        "fewer epochs than the run has",
+        "hydra.run.dir=run resume=true experiment=digits_cfg trainer.max_epochs=0",
+        "the run in",
+    ),
+    (
+        "a resumed run without its last checkpoint",
+        "hydra.run.dir=run resume=true callbacks.last=null",
+        "callbacks.last is null",
+    ),
+    ("two that write the last checkpoint", "+callbacks.checkpoint.save_last=true", "leave save_last out"),
+    ("versions of a file", "+callbacks.checkpoint.enable_version_counter=true", "leave it out"),
+    (
+        "two that write files of one name",
+        "+callbacks.a={_target_:diffusion_lightning.LastCheckpoint,folder:new/checkpoints}",
+        "another callback's file too",
+    ),
     ("no timesteps", "schedule.T=0", "schedule: T is 0"),
     ("half a timestep", "schedule.T=1.5", "schedule.T is 1.5; it must be an integer"),
     ("more timesteps than there is memory for", "schedule.T=1000000000000000", "and at most 1000000"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from diffusion_lightning.diffusion.likelihood.variational_bound import variation
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.inputs import load_inputs
 from tests.support.command import succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels
@@ -146,6 +148,21 @@ def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_dig
     of_file = measure("metrics=[fid,kid,classes]", of=[*FILE, "samples=drawn/samples.npz"], out="of file")
     # Another batch, another rounding: here and there a pixel falls on the other side
     assert of_file["samples"] == pytest.approx(of_model, rel=1e-3)
+
+
+def test_what_is_recorded_is_what_was_measured(measure, trained_digits, monkeypatch):
+    """A run that is training replaces its last checkpoint at any time."""
+    shutil.copytree(trained_digits, "run")
+
+    def load_while_it_is_replaced(cfg):
+        loaded = load_inputs(cfg)
+        Path("run/checkpoints/last.ckpt").write_bytes(b"another")
+        return loaded
+
+    monkeypatch.setattr("diffusion_lightning.evaluation.inputs.load_inputs", load_while_it_is_replaced)
+    with pytest.raises(UserError, match=r"last.ckpt was replaced while it was read"):
+        measure(*SMALL, of=["checkpoint=run"])
+    assert not Path("out").exists()
 
 
 @pytest.mark.slow
