@@ -38,7 +38,14 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         measure,
         measure_floors,
     )
-    from diffusion_lightning.evaluation.record import FORMAT, already_done, asked_for, overrides, provenance
+    from diffusion_lightning.evaluation.record import (
+        FORMAT,
+        IMAGES,
+        already_done,
+        asked_for,
+        overrides,
+        provenance,
+    )
     from diffusion_lightning.evaluation.report import log_report, save_report
     from diffusion_lightning.hashing import file_sha256
 
@@ -55,6 +62,7 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
             f"{find_checkpoint(cfg.checkpoint)} was replaced while it was read, as its run is training: "
             "evaluate a copy, or wait for the end of the run."
         )
+    asked[IMAGES] = inputs.data.contents()
     reference = load_reference(inputs.data, inputs.extractor)
     # An error in the figures of the data comes before anything is drawn
     floor = measure_floors(metrics, reference, inputs.total)

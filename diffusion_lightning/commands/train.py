@@ -6,13 +6,14 @@ import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held
+from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.swept import swept
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
@@ -50,11 +51,12 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     folder, composed = Path(cfg.paths.run_dir), cfg
     before = earlier_run(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
+    data: Any
     data, cfg = build_data(cfg)
-    cfg = changed(cfg, {IMAGES: data.contents()})  # type: ignore[attr-defined]
     if before:
         cfg = before.adopted(cfg, named_options())
         before.check(cfg, swept())
+        cfg = changed(cfg, {IMAGES: before.same_images(None if process_number() else data.contents(), cfg)})
         if before.is_done(cfg):
             log.info("finished already: %s", folder)
             return last_values(folder / "metrics.csv").get(cfg.optimized_metric)
@@ -68,6 +70,9 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     if before and before.images_per_step:
         per_step = cfg.dataset.batch_size * trainer.world_size * trainer.accumulate_grad_batches
         check_images_per_step(before.images_per_step, per_step)
+    if not before and not process_number():
+        data.prepare_data()
+        cfg = changed(cfg, {IMAGES: data.contents()})
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
     _fit(trainer, module, data, before.checkpoint if before else None)

@@ -42,7 +42,10 @@ FORMAT_0 = {
 }
 """The keys of `asked` in records without a format, which are of versions before 0.2."""
 
-ADDED = {"images_sha256", "files_sha256"}
+IMAGES = "images_sha256"
+"""The key of `asked` that says which data the images are compared with."""
+
+ADDED = {IMAGES, "files_sha256"}
 """The keys of `asked` that format 1 did not have."""
 
 
@@ -67,7 +70,7 @@ def asked_for(cfg: DictConfig, swept: Collection[str] = ()) -> dict[str, Any]:
         if not Path(cfg.samples).is_file():
             raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
         asked["samples_sha256"] = file_sha256(Path(cfg.samples))
-    asked["images_sha256"] = data_set(cfg, learned).contents()
+    asked[IMAGES] = data_set(cfg, learned).contents()
     files = _files([asked, asked["extractor"] or learned.get("extractor")])
     return asked | {"files_sha256": {str(file): file_sha256(file) for file in sorted(files)}}
 
@@ -125,6 +128,8 @@ def _same(record: dict[str, Any], asked: dict[str, Any], swept: Collection[str])
     # It does not say what it was not asked at its time, such as `speed`
     later = asked.keys() - FORMAT_0 if record.get("format", 0) == 0 else ADDED if record["format"] < 2 else ()
     asked = {key: value for key, value in asked.items() if key not in later}
+    if None in (before.get(IMAGES), asked.get(IMAGES)):  # the data are not there yet
+        before, asked = before | {IMAGES: None}, asked | {IMAGES: None}
     return before == asked
 
 

@@ -62,8 +62,8 @@ class EarlierRun:
             swept: the options that a sweep is over; its jobs differ in them.
 
         Raises:
-            UserError: if the images or an option differ that decides the weights, if the run is past the
-                limit on its epochs, or if nothing would keep its last checkpoint.
+            UserError: if an option differs that decides the weights, if the run is past the limit on its
+                epochs, or if nothing would keep its last checkpoint.
         """
         limit = cfg.trainer.max_epochs
         if limit is not None and 0 <= limit < self.epoch:
@@ -83,13 +83,25 @@ class EarlierRun:
                     f"says {now.get(name)}: repeat the run's own command with resume=true, or choose another "
                     "hydra.run.dir for a new run."
                 )
-        images = self.config.get(IMAGES)  # of a run of before version 0.2 they are not known
-        if images is not None and images != cfg[IMAGES]:
+
+    def same_images(self, now: str | None, cfg: DictConfig) -> str | None:
+        """The SHA-256 of the images that the run learned, and of those of the present command.
+
+        Args:
+            now: the latter; None if their files are not there yet.
+            cfg: the present config.
+
+        Raises:
+            UserError: if both are known and differ.
+        """
+        before = self.config.get(IMAGES)  # unknown of a run of before version 0.2
+        if before and now and before != now:
             raise UserError(
                 f"the run in {cfg.paths.run_dir} learned the images of data_dir={self.config.data_dir}, and "
                 f"those of data_dir={cfg.data_dir} are others: repeat the run's own command with "
                 "resume=true, or choose another hydra.run.dir for a new run."
             )
+        return now or before
 
     def is_done(self, cfg: DictConfig) -> bool:
         """Whether there is nothing left to train."""

@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from diffusion_lightning.data.base import ImageData, TensorImages
 from diffusion_lightning.errors import UserError
 from tests.support.data import batches_of, digits
 
@@ -28,3 +30,32 @@ def test_images_that_are_not_as_described_are_refused():
     for name in ("num_classes", "num_workers", "seed"):
         with pytest.raises(UserError, match=name):
             digits(**{name: -1})
+
+
+class Downloaded(ImageData):
+    """A set that is downloaded: pixels of the folder's own value."""
+
+    def prepare_data(self):
+        self.data_dir.mkdir(exist_ok=True)
+        (self.data_dir / "value").write_text(self.data_dir.name)
+
+    def load(self, train):
+        if not (self.data_dir / "value").exists():
+            raise UserError("could not download or read it")
+        value = int((self.data_dir / "value").read_text())
+        return TensorImages(
+            torch.full((3, 1, 8, 8), value, dtype=torch.uint8), torch.tensor([0, 0, int(train)])
+        )
+
+
+def test_images_are_known_by_what_they_are_and_not_by_their_folder(tmp_path):
+    def downloaded(folder):
+        return Downloaded(tmp_path / folder, 2, 1, 8, 2)
+
+    assert downloaded("7").contents() is None
+    for folder in "7", "8":
+        downloaded(folder).prepare_data()
+    (tmp_path / "7").rename(tmp_path / "moved")
+    assert downloaded("moved").contents() != downloaded("8").contents()
+    (tmp_path / "8" / "value").write_text("7")
+    assert downloaded("moved").contents() == downloaded("8").contents()
