@@ -97,11 +97,6 @@ TRAINING = cases(
     ("a number for yes or no", "resume=1", "resume is 1; it must be true or false"),
     ("a folder that holds a run", "hydra.run.dir=run", "already holds a run: add resume=true"),
     (
-        "fewer epochs than the run has",
-        "hydra.run.dir=run resume=true experiment=digits_cfg trainer.max_epochs=0",
-        "the run in",
-    ),
-    (
         "a resumed run without its last checkpoint",
         "hydra.run.dir=run resume=true callbacks.last=null",
         "callbacks.last is null",
