@@ -2,7 +2,6 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from PIL import Image
 from diffusion_lightning.training.build import build_callbacks, build_module
 from tests.support.command import ROOT, succeed
 from tests.support.configs import composed
-from tests.support.fitting import module
 from tests.support.wandb_files import history, parts, records
 
 API_KEY = "0123456789abcdef" * 2 + "01234567"
@@ -49,13 +47,6 @@ def test_metrics_and_grids_come_with_the_images_seen(run):
     assert seen("train/loss") == seen("train/images_per_second") == [32, 64, 96, 128, 160, 192]
     assert seen("val/loss") == seen("train/loss_t0-25") == seen("samples.filenames") == [96, 192]
     assert set(seen("lr-Adam")) == {0, 32, 64, 96, 128, 160}
-
-
-def test_images_seen_count_processes_and_accumulated_batches():
-    model = module()
-    data = SimpleNamespace(batch_size=16)
-    model.trainer = SimpleNamespace(datamodule=data, world_size=3, accumulate_grad_batches=2, global_step=5)
-    assert model.images_seen == 5 * 2 * 3 * 16
 
 
 def test_images_seen_are_the_axis_of_every_chart(run):
