@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
 from diffusion_lightning.figures import draw_lines, new_figure
@@ -37,8 +37,11 @@ RESULT = "result.json"
 Row = dict[str, Any]
 
 
-class SweepTable(Callback, ABC):
-    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and logs all to W&B."""
+class SweepTable(SweepJobs, ABC):
+    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and logs all to W&B.
+
+    Jobs that failed are at the end of the table, with their error.
+    """
 
     name = "study"
 
@@ -52,23 +55,29 @@ class SweepTable(Callback, ABC):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Update the table; a single run has none."""
+        super().on_job_end(config, job_return, **kwargs)
         if config.hydra.mode.name == "MULTIRUN":
             self.write(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Draw the plots, and log table and plots to W&B."""
         folder = Path(config.hydra.sweep.dir)
-        rows = self.write(folder)
-        if not rows:
-            return
-        picture = self.plot(rows, folder)
-        print(f"{self.name}: {folder / self.name}.md")
-        if config.get("logger") and "wandb" in config.logger:
-            self._to_wandb(config, folder, rows, picture)
+        try:
+            rows = self.write(folder)
+            if not rows:
+                return
+            picture = self.plot(_finished(rows), folder)
+            print(f"{self.name}: {folder / self.name}.md")
+            if config.get("logger") and "wandb" in config.logger:
+                self._to_wandb(config, folder, rows, picture)
+        finally:  # Hydra would only warn of an error before
+            super().on_multirun_end(config, **kwargs)
 
     def write(self, folder: Path) -> list[Row]:
         """Write the table as CSV and Markdown, and return its rows."""
-        rows = _filled(self.rows(folder))
+        failed = failures(folder)
+        names = {row["folder"] for row in failed}
+        rows = _filled([row for row in self.rows(folder) if row["folder"] not in names] + failed)
         if rows:
             write_csv(rows, folder / f"{self.name}.csv")
             write_markdown(rows, folder / f"{self.name}.md")
@@ -96,6 +105,8 @@ class EvaluationTable(SweepTable):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and FID and accuracy against w; one line per setting of the other overrides."""
+        if not rows:
+            return None
         settings = list(rows[0])[: list(rows[0]).index("nfe")]
         panels = [
             ("nfe", "fid", "sampler.steps"),
@@ -175,6 +186,11 @@ def _score(result: dict[str, Any]) -> tuple[bool, float]:
     return math.isnan(value), value
 
 
+def _finished(rows: Sequence[Row]) -> list[Row]:
+    """The rows of the jobs that did not fail."""
+    return [row for row in rows if not row.get("failed")]
+
+
 def _filled(rows: list[Row]) -> list[Row]:
     """The rows, each with the columns of all rows."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -196,8 +212,8 @@ def main(folder: str) -> None:
     table: SweepTable = EvaluationTable() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
     rows = table.write(Path(folder))
     if not rows:
-        raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
-    print(table.plot(rows, Path(folder)) or Path(folder) / f"{table.name}.md")
+        raise SystemExit(f"error: no jobs that have ended in {folder}; give the folder of a sweep.")
+    print(table.plot(_finished(rows), Path(folder)) or Path(folder) / f"{table.name}.md")
 
 
 if __name__ == "__main__":

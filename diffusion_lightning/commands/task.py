@@ -83,8 +83,8 @@ class Task:
             # Hydra prints a traceback of a job's error; in a sweep the other jobs have their turn first.
             if HydraConfig.get().mode == RunMode.RUN:
                 _end(error)
-            if message := user_message(error):
-                log.error(message)
+            message = user_message(error)
+            log.error(message or "the job failed by a bug:", exc_info=message is None)
             raise
         finally:
             # The next job of a sweep would log to a run that is still open.

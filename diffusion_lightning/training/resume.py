@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.format import added_options
@@ -73,11 +74,11 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
-        UserError: if it holds a run, and `resume` is not set; if the checkpoint is damaged.
+        UserError: if it holds a run that is not to be resumed; if the checkpoint is damaged.
     """
     folder = Path(cfg.paths.run_dir)
     last = folder / "checkpoints" / "last.ckpt"
-    if not cfg.resume and (last.exists() or (folder / "metrics.csv").exists()):
+    if not (cfg.resume or _is_trial()) and (last.exists() or (folder / "metrics.csv").exists()):
         raise UserError(
             f"{folder} already holds a run: add resume=true to resume it, or choose another hydra.run.dir."
         )
@@ -92,6 +93,14 @@ def named_options() -> set[str]:
     """The options that the command line names."""
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     return {entry.lstrip("+~").partition("=")[0] for entry in overrides}
+
+
+def _is_trial() -> bool:
+    """Whether this is a trial of a search: one that is drawn again has the result that it had."""
+    if not HydraConfig.initialized():
+        return False
+    hydra = HydraConfig.get()
+    return hydra.mode == RunMode.MULTIRUN and "direction" in hydra.sweeper
 
 
 def wandb_id(folder: Path) -> str | None:

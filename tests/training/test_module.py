@@ -42,7 +42,7 @@ def test_warm_up_counts_images():
 
 
 class Count(Callback):
-    """Counts the images of every step as they come, and keeps the learning rate that each step is taken with."""
+    """Counts each step's images as they come, and keeps the learning rate that the step is taken with."""
 
     def __init__(self):
         self.waiting, self.seen, self.rates = 0, [0], []
