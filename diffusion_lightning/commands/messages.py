@@ -79,7 +79,7 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
 def _of_hydra(error: CompactHydraException) -> str:
     """Of a command line that does not make a config."""
     if isinstance(error, MissingConfigException) and error.options:
-        return _choices(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
+        return no_option(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override} cannot be read as key=value; values with spaces, commas, brackets or the like "
@@ -99,11 +99,12 @@ def _unknown_option() -> str | None:
         group, _, value = argument.lstrip("+").partition("=")
         options = group and GlobalHydra.instance().config_loader().get_group_options(group.partition("@")[0])
         if options and not set(value.strip("[]").split(",")) <= set(options):
-            return _choices(group, value, options)
+            return no_option(group, value, options)
     return None
 
 
-def _choices(group: str, name: str, options: Any) -> str:
+def no_option(group: str, name: str, options: Any) -> str:
+    """Of an option that a group does not have."""
     if today := RENAMED.get(f"{group}={name}"):
         return f"{group}={name} is now called {today}."
     value = f"change a value of it with {group.replace('/', '.')}.<name>=<value>"

@@ -5,11 +5,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.commands.messages import user_message
+from diffusion_lightning.commands.messages import no_option, user_message
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import atomic_write
@@ -27,7 +29,13 @@ class SweepJobs(Callback):
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remember which jobs failed in earlier sweeps in the same folder."""
+        """Remember which jobs failed in earlier sweeps in the same folder.
+
+        Raises:
+            SystemExit: if an option of a group that the sweep is over does not exist; a search would come to
+                it after some trials, and end.
+        """
+        _check_options(config)
         self._before = _failures(Path(config.hydra.sweep.dir))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -71,6 +79,17 @@ def failures(folder: Path) -> list[dict[str, Any]]:
     """One row for each job in the folder of a sweep that failed: its overrides, the error, its folder."""
     records = [(json.loads(file.read_text()), file.parent.name) for file in _failures(folder)]
     return [record["overrides"] | {"failed": record["error"], "folder": name} for record, name in records]
+
+
+def _check_options(config: DictConfig) -> None:
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    swept = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    for override in OverridesParser.create().parse_overrides(swept):
+        if override.is_choice_sweep():
+            options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
+            for choice in override.sweep_string_iterator() if options else ():
+                if choice not in options and choice[0] != "[" and choice != "null":
+                    raise SystemExit(f"error: {no_option(override.key_or_group, choice, options)}")
 
 
 def _record(error: Exception, file: Path) -> None:

@@ -229,7 +229,7 @@ def test_a_failure_is_recorded_and_the_worst_result(command, sweeper, worst, tmp
 def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatch):
     """A job that fails is in the last row of the leaderboard."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    gpu = "+gpu='${oc.env:CUDA_VISIBLE_DEVICES}'"
+    gpu = "data_dir='${oc.env:CUDA_VISIBLE_DEVICES}'"  # where the digits are not looked for
     options = [*SMALL, gpu, "seed=0,1,-1", "hydra/launcher=joblib", "hydra.sweep.dir=sweep"]
     done = run("train.py", "-m", *options, cwd=tmp_path)
     assert done.returncode != 0 and "seed is -1" in done.stderr
@@ -237,7 +237,7 @@ def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatc
     assert sorted(row["seed"] for row in rows) == ["0.0", "1.0"]
     assert failed["seed"] == "-1.0" and "seed is -1" in failed["failed"] and not failed["val/loss"]
     assert float(rows[0]["val/loss"]) < float(rows[1]["val/loss"])
-    assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["gpu"] for row in rows} <= {"0", "1"}
+    assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["data_dir"] for row in rows} <= {"0", "1"}
 
 
 def test_a_submitted_sweep_goes_on_where_it_stopped(tmp_path):
@@ -293,6 +293,14 @@ def test_a_search_goes_on_when_a_trial_diverges_and_when_it_draws_one_again(tmp_
         found = OmegaConf.load(tmp_path / "sweep" / "optimization_results.yaml")
         assert found.best_params["optimizer.lr"] == 1e-3
         assert found.best_value == pytest.approx(float(good["val/loss"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("sweeper", names("hydra/sweeper"))
+def test_a_choice_that_is_not_there_is_refused_before_the_first_trial(sweeper, tmp_path):
+    options = [f"hydra/sweeper={sweeper}", "schedule=choice(linear,nothing)", "hydra.sweep.dir=sweep"]
+    done = run_here("train.py", "-m", *options, cwd=tmp_path)
+    assert done.returncode == 1 and "there is no schedule=nothing; choose schedule= from" in done.stderr
+    assert not list(tmp_path.glob("sweep/*/*"))
 
 
 def test_without_slurm_its_launcher_is_one_clear_line(tmp_path, monkeypatch):
