@@ -10,6 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from diffusion_lightning.commands.task import make_folder, run_command
+from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 
 log = logging.getLogger("evaluate")
@@ -66,16 +67,6 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     return record
 
 
-def check_given(cfg: DictConfig) -> None:
-    """Refuse what only the checkpoint says.
-
-    Raises:
-        UserError: if a network is given; its values cannot be resolved without a data set.
-    """
-    if "network" in cfg:
-        raise UserError("the network is the checkpoint's; leave network= out.")
-
-
 def _check(cfg: DictConfig) -> None:
     if not cfg.checkpoint and not cfg.samples:
         raise UserError(
@@ -83,6 +74,9 @@ def _check(cfg: DictConfig) -> None:
         )
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
+    if cfg.samples:
+        drawing = "sampler", "guidance", "clamp", "weights", "labels", "seed", "num_images", "speed"
+        refuse_typed(drawing, "the images of samples= are drawn already")
     check_at_least("num_images", cfg.num_images, 2, 10_000_000)
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
@@ -93,7 +87,7 @@ def _check(cfg: DictConfig) -> None:
 
 def main() -> None:
     """The command line."""
-    run_command(evaluate, "evaluate", check_given)
+    run_command(evaluate, "evaluate")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.task import make_folder, run_command
+from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 
@@ -31,6 +32,7 @@ def sample(cfg: DictConfig) -> Path:
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
+    refuse_typed(run.unread, "the task goes by")
     request = load_request(cfg)
     make_folder(out)
     start = time.perf_counter()

@@ -7,8 +7,8 @@ Sweeps (`-m`) of `train.py` and `evaluate.py` write it; for the folder of a swee
 import json
 import logging
 import math
-import sys
 from abc import ABC, abstractmethod
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
@@ -207,14 +208,18 @@ def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
     return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
 
 
-def main(folder: str) -> None:
+def main() -> None:
     """Write the table and the plots of the folder of a sweep again."""
-    table: SweepTable = EvaluationTable() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
-    rows = table.write(Path(folder))
-    if not rows:
-        raise SystemExit(f"error: no jobs that have ended in {folder}; give the folder of a sweep.")
-    print(table.plot(_finished(rows), Path(folder)) or Path(folder) / f"{table.name}.md")
+    with readers_may_go_away():
+        parser = ArgumentParser(description=main.__doc__)
+        parser.add_argument("folder", help="the folder of the sweep")
+        folder = Path(parser.parse_args().folder).expanduser()
+        table: SweepTable = EvaluationTable() if any(folder.glob(f"*/{RECORD}")) else TrainingTable()
+        rows = table.write(folder)
+        if not rows:
+            raise SystemExit(f"error: no jobs that have ended in {folder}; give the folder of a sweep.")
+        print(table.plot(_finished(rows), folder) or folder / f"{table.name}.md")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -6,6 +6,7 @@ from inspect import signature
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
@@ -52,6 +53,8 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
         callback = instantiate(node)
         if isinstance(callback, partial):
             asked = signature(callback).parameters.keys() & parts
+            if given := asked & node.keys():
+                raise UserError(f"callbacks.{name}.{given.pop()} is the run's own; leave it out.")
             with naming(f"callbacks.{name}"):
                 callback = callback(**{part: parts[part](cfg) for part in asked})
         callbacks.append(callback)
@@ -67,9 +70,12 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
 
 def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
     """Lightning's trainer with loggers, the config's callbacks and more callbacks."""
+    callbacks = [*build_callbacks(cfg), *callbacks]
+    if not cfg.trainer.enable_progress_bar:
+        callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     loggers = [instantiate(node) for node in cfg.logger.values() if node]
     parts = {
-        "callbacks": [*build_callbacks(cfg), *callbacks],
+        "callbacks": callbacks,
         "logger": loggers,
         "plugins": [AtomicCheckpointIO()],
     }

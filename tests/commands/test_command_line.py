@@ -188,7 +188,7 @@ def test_bad_checkpoints_are_refused_and_never_executed(trained, tmp_path):
 def test_a_task_that_arrives_in_a_worker_registers_its_resolvers(tmp_path):
     """And knows what the sweep is over; the worker has imported nothing of ours before."""
     file = tmp_path / "task.pkl"
-    file.write_bytes(cloudpickle.dumps(Task(sample, {"data_dir"})))
+    file.write_bytes(cloudpickle.dumps(Task(sample, "sample", {"data_dir"})))
     worker = """
 import pickle, sys
 task = pickle.load(open(sys.argv[1], "rb"))
@@ -209,7 +209,7 @@ def test_a_command_gets_a_config_that_nobody_can_write():
     with open_dict(cfg):
         del cfg["hydra"]
     with pytest.raises(ReadonlyConfigError):
-        Task(write)(cfg)
+        Task(write, "sample")(cfg)
     assert cfg.seed == 0
 
 
