@@ -39,6 +39,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         log.info("done already: %s", out)
         return done
     metrics = instantiate(cfg.metrics)
+    for name, metric in metrics.items() if cfg.samples else ():
+        if metric.needs_model:
+            raise UserError(f"metrics.{name} measures a model, not the images of samples=; leave it out.")
     cfg = changed(cfg, {"device": launch(cfg.device, cfg.devices)})
     inputs = load_inputs(cfg)
     make_folder(out)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.task import make_folder, run_command
 from diffusion_lightning.errors import UserError
 
 log = logging.getLogger("train_extractor")
@@ -25,8 +25,11 @@ def train(cfg: DictConfig) -> Path:
     from diffusion_lightning.training.classifier import ClassifierTraining
 
     file = Path(cfg.out)
-    if file.exists() and not cfg.overwrite:
+    if file.is_file() and not cfg.overwrite:
         raise UserError(f"{file} exists: add overwrite=true, or choose another out=.")
+    if file.is_dir():
+        raise UserError(f"out={file} is a folder; give a file, such as out={file}/mine.safetensors.")
+    make_folder(file.parent)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, cfg = build_data(cfg)
     classifier = instantiate(cfg.extractor, weights=None)
@@ -40,7 +43,6 @@ def train(cfg: DictConfig) -> Path:
         enable_model_summary=False,
     )
     trainer.fit(module, data)
-    file.parent.mkdir(parents=True, exist_ok=True)
     save_file(classifier.state_dict(), file)
     accuracy = float(trainer.callback_metrics["test_accuracy"])
     log.info(

@@ -363,6 +363,11 @@ EVALUATION = cases(
     ),
     ("a network beside the checkpoint's", "network=unet_tiny", "network is not read by evaluate"),
     ("the recipe of a training", "dataset=digits trainer.max_epochs=3", "trainer is not read by evaluate"),
+    (
+        "bits of images that no model drew",
+        "samples=samples/samples.npz metrics=[bits]",
+        "measures a model, not",
+    ),
     ("a sampler for images that are there", "samples=bad/none.npz sampler=heun", "are drawn already"),
     ("a study of nothing", "study=beauty", "choose study= from guidance, samplers"),
     ("samples that are not there", "samples=nowhere.npz", "no file nowhere.npz"),
