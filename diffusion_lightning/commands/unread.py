@@ -37,7 +37,7 @@ def check_read(cfg: DictConfig, command: str) -> None:
         key = name.partition(".")[0].partition("/")[0]
         if key not in known | used | groups:
             raise UserError(f"{key} is not read by {command}; {_there_are(known)}.")
-        if name == key and key not in groups and (conf_folder() / key).is_dir():
+        if name == key and _inline(command, key):
             raise UserError(f"{key}= is no group of {command}; set {key}.<name>=<value>.")
     for key, node in plain.items():
         if key not in known | _options("train") | used:
@@ -135,11 +135,17 @@ def _groups(command: str) -> frozenset[str]:
     return frozenset(group for group in chosen if group not in fixed)
 
 
+def _inline(command: str, key: str) -> list[dict[str, Any]]:
+    """The nodes that a command's own YAML has for a key; none if a group does."""
+    return [node for name in _files(command) if isinstance(node := _file(name).get(key), dict)]
+
+
 @cache
 def _plain_children(command: str, key: str) -> frozenset[str]:
     """The keys below a key in our YAML files; none if there are objects, as below `callbacks`."""
-    inline = [node for name in _files(command) if isinstance(node := _file(name).get(key), dict)]
-    nodes = inline or [_file(f"{key}/{path.stem}") for path in (conf_folder() / key).glob("*.yaml")]
+    nodes = _inline(command, key) or [
+        _file(f"{key}/{path.stem}") for path in (conf_folder() / key).glob("*.yaml")
+    ]
     children = {name: child for node in nodes for name, child in node.items()}
     return frozenset() if any(map(_is_object, children.values())) else frozenset(children)
 
