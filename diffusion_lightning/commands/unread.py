@@ -37,7 +37,7 @@ def check_read(cfg: DictConfig, command: str) -> None:
         key = name.partition(".")[0].partition("/")[0]
         if key not in known | used | groups:
             raise UserError(f"{key} is not read by {command}; {_there_are(known)}.")
-        if name == key and _inline(command, key):
+        if name == key and key not in groups and _inline(command, key):
             raise UserError(f"{key}= is no group of {command}; set {key}.<name>=<value>.")
     for key, node in plain.items():
         if key not in known | _options("train") | used:

@@ -51,7 +51,7 @@ COMMAND_LINE = cases(
     ("another logger for the trainer", "+trainer.logger=false", "would change nothing: train sets it itself"),
     (
         "a callback's argument that is the run's",
-        "+callbacks.sample_grid.sampling=null",
+        "'+callbacks.sample_grid.sampling={_target_: diffusion_lightning.Sampling}'",
         "callbacks.sample_grid.sampling is the run's own",
     ),
     ("a new key that is there", "+seed=3", "An item is already at 'seed'"),
