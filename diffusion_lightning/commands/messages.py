@@ -70,8 +70,9 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
     parent = error.parent_node
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(parent, DictConfig):
         known = [key for key in map(str, parent or ()) if key != "hydra" and not key.startswith("_")]
-        new = f"+{error.full_key}=<value> adds a new one"
-        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}; {new}."
+        # At the top nothing reads a new one
+        new = f"; +{error.full_key}=<value> adds a new one" if "." in str(error.full_key) else ""
+        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}{new}."
     text = str(error).splitlines()[0]
     return f"{error.full_key}: {text}." if error.full_key else f"{text}."
 

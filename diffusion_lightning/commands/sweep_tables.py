@@ -15,16 +15,13 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import instantiate
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from diffusion_lightning.commands.output import readers_may_go_away
+from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
-from diffusion_lightning.evaluation.record import RECORD, overrides
-from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import atomic_write
-from diffusion_lightning.loggers import last_values
 from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
@@ -98,6 +95,8 @@ class EvaluationTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """One row per evaluation.json, ordered by the overrides."""
+        from diffusion_lightning.evaluation.record import RECORD
+
         rows = [
             _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
             for file in folder.glob(f"*/{RECORD}")
@@ -106,6 +105,8 @@ class EvaluationTable(SweepTable):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and FID and accuracy against w; one line per setting of the other overrides."""
+        from diffusion_lightning.figures import draw_lines, new_figure
+
         if not rows:
             return None
         settings = list(rows[0])[: list(rows[0]).index("nfe")]
@@ -135,9 +136,13 @@ class TrainingTable(SweepTable):
 
     name = "sweep"
 
-    @rank_zero_only
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Write the result of a finished job, and update the table."""
+        if process_number():
+            return
+        from diffusion_lightning.evaluation.record import overrides
+        from diffusion_lightning.loggers import last_values
+
         if config.hydra.mode.name == "MULTIRUN" and job_return.status == JobStatus.COMPLETED:
             folder = Path(config.hydra.runtime.output_dir)
             result = {
@@ -214,6 +219,8 @@ def main() -> None:
         parser = ArgumentParser(description=main.__doc__)
         parser.add_argument("folder", help="the folder of the sweep")
         folder = Path(parser.parse_args().folder).expanduser()
+        from diffusion_lightning.evaluation.record import RECORD
+
         table: SweepTable = EvaluationTable() if any(folder.glob(f"*/{RECORD}")) else TrainingTable()
         rows = table.write(folder)
         if not rows:

@@ -221,6 +221,8 @@ HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotli
     [
         (["-c", "import diffusion_lightning"], HEAVY),
         ([ROOT / "train.py", "--help"], HEAVY),
+        (["-m", "diffusion_lightning.commands.train_extractor", "--help"], HEAVY),
+        (["-m", "diffusion_lightning.commands.sweep_tables", "--help"], HEAVY),
         (["-c", "import diffusion_lightning.config.build"], ["wandb", "diffusers", "sklearn", "pandas"]),
     ],
 )

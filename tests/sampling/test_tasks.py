@@ -96,7 +96,9 @@ FEW = {
 ASKED = ["guidance.scale=4", "labels=[7,8]", "clamp=none", "sampler.eta=1", "num_images=3"]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=[pytest.mark.slow] * task.endswith("study")) for task in TASKS]
+)
 def test_every_option_of_sampling_counts_or_is_refused(task, run):
     """What a task does not go by is in its list, for which the command line refuses the option."""
     unread = instantiate(composed("sample", f"task={task}").task).unread
