@@ -1,4 +1,5 @@
 from .commands.gpu_per_job import OneGPUPerJob as OneGPUPerJob
+from .commands.sweep_jobs import SweepJobs as SweepJobs
 from .commands.sweep_tables import EvaluationTable as EvaluationTable
 from .commands.sweep_tables import TrainingTable as TrainingTable
 from .data import CIFAR10 as CIFAR10

@@ -47,6 +47,26 @@ def report_hydra_errors(report: Callable[[Exception], Any]) -> None:
     hydra._internal.utils.run_and_report = run_and_report
 
 
+def list_groups_once() -> None:
+    """Let Hydra list the options of a group without copying all configs; `--help` asks 178 times."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.object_type import ObjectType
+
+    def get_group_options(
+        self: Any,
+        group_name: str,
+        results_filter: Any = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        repository = self.repository
+        if config_name or overrides:
+            _, repository = self._parse_overrides_and_create_caching_repo(config_name, overrides or [])
+        return repository.get_group_options(group_name, results_filter)
+
+    ConfigLoaderImpl.get_group_options = get_group_options  # type: ignore[method-assign]
+
+
 def appending_writer(log_dir: str, rewrite: Callable[[Path, Sequence[str]], None]) -> Any:
     """Lightning's CSV writer, but one that appends to an existing metrics.csv: Lightning's deletes it.
 

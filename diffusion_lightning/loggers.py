@@ -81,8 +81,8 @@ class MetricsCSV(_CountsImages, CSVLogger):
             rewrite_csv(path, keep=lambda row: int(row["step"]) < step)
 
 
-class TensorBoard(TensorBoardLogger):
-    """Lightning's logger for TensorBoard.
+class TensorBoard(_CountsImages, TensorBoardLogger):
+    """Lightning's logger for TensorBoard, with the images seen on the x-axis, so that batch sizes compare.
 
     Raises:
         UserError: if tensorboard is not installed.
@@ -91,6 +91,18 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, save_dir: str, **options: Any) -> None:
         needs("tensorboard", extra="tensorboard")
         super().__init__(save_dir, **options)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log the metrics over the images seen; those of an evaluation over nothing."""
+        super().log_metrics(metrics, self._module.images_seen if self._module else step)
+
+    @rank_zero_only
+    def log_image(self, name: str, images: Sequence[Any]) -> None:
+        """Log images (H, W, C) over the images seen."""
+        for image in images:
+            seen = self._module.images_seen if self._module else 0
+            self.experiment.add_image(name, image, seen, dataformats="HWC")
 
 
 class WandbDashboard(_CountsImages, WandbLogger):
@@ -112,7 +124,7 @@ class WandbDashboard(_CountsImages, WandbLogger):
 
 
 def log_image(logger: Any, name: str, image: Tensor, step: int) -> None:
-    """Give a uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard)."""
+    """Give a uint8 image (C, H, W) to a logger that takes images (W&B, TensorBoard, Lightning's own)."""
     if hasattr(logger, "log_image"):
         logger.log_image(name, [image.permute(1, 2, 0).numpy()])
     elif hasattr(logger.experiment, "add_image"):

@@ -1,5 +1,6 @@
 import pytest
 from filelock import FileLock
+from hydra.core.hydra_config import HydraConfig
 from jaxtyping import config, install_import_hook
 
 from tests.support.shapes import check_shapes
@@ -17,6 +18,12 @@ def cache(tmp_path_factory):
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("DIFFUSION_LIGHTNING_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_command_line():
+    """No test sees the options that another one's command line named."""
+    HydraConfig.instance().cfg = None
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from torchmetrics import SumMetric
 
 from diffusion_lightning import compat
+from diffusion_lightning.config.paths import conf_folder
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors import Inception
 from diffusion_lightning.figures import new_figure
@@ -65,6 +66,23 @@ def test_hydra_hands_over_errors_of_the_command_line(options, monkeypatch, tmp_p
     compat.report_hydra_errors(report)
     with pytest.raises(Reported):
         hydra.main(version_base="1.3", config_path=str(tmp_path), config_name="config")(print)()
+
+
+def test_hydra_lists_the_options_of_a_group_as_before(monkeypatch):
+    from hydra import initialize_config_dir
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.global_hydra import GlobalHydra
+
+    def listed():
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            loader = GlobalHydra.instance().config_loader()
+            groups = "", "sampler", "hydra", "hydra/launcher", "nothing"
+            return [(loader.get_group_options(group), loader.list_groups(group)) for group in groups]
+
+    monkeypatch.setattr(ConfigLoaderImpl, "get_group_options", ConfigLoaderImpl.get_group_options)
+    before = listed()
+    compat.list_groups_once()
+    assert listed() == before and "ddim" in before[1][0]
 
 
 def test_the_writer_keeps_what_is_in_the_file(tmp_path):

@@ -71,6 +71,7 @@ def test_a_run_resumes_to_the_weights_of_a_run_left_alone_there(earlier):
         torch.testing.assert_close(now, then, rtol=0, atol=1e-6)
     checkpoint = torch.load(earlier / "linear" / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["diffusion_lightning"]["format"] == FORMAT
+    assert checkpoint["images_seen"] == 3 * 3 * 64  # its first six steps were not counted, but multiplied
     network = checkpoint["hyper_parameters"]["network"]
     assert (network["norm_groups"], network["norm_eps"], network["downsample_padding"]) == (None, 1e-5, 1)
 

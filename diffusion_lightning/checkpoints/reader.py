@@ -34,7 +34,7 @@ def find_checkpoint(path: str | Path) -> Path:
     Raises:
         UserError: if there is none.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder.")

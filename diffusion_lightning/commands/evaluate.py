@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from diffusion_lightning.commands.folders import held, job_out
 from diffusion_lightning.commands.swept import swept
 from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 
 log = logging.getLogger("evaluate")
@@ -55,6 +56,9 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         log.info("done already: %s", out)
         return done
     metrics = instantiate(cfg.metrics)
+    for name, metric in metrics.items() if cfg.samples else ():
+        if metric.needs_model:
+            raise UserError(f"metrics.{name} measures a model, not the images of samples=; leave it out.")
     cfg = changed(cfg, {"device": launch(cfg.device, cfg.devices)})
     inputs = load_inputs(cfg)
     if cfg.checkpoint and file_sha256(find_checkpoint(cfg.checkpoint)) != asked["checkpoint_sha256"]:
@@ -88,16 +92,6 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return record
 
 
-def check_given(cfg: DictConfig) -> None:
-    """Refuse what only the checkpoint says.
-
-    Raises:
-        UserError: if a network is given; its values cannot be resolved without a data set.
-    """
-    if "network" in cfg:
-        raise UserError("the network is the checkpoint's; leave network= out.")
-
-
 def _check(cfg: DictConfig) -> None:
     if not cfg.checkpoint and not cfg.samples:
         raise UserError(
@@ -105,6 +99,9 @@ def _check(cfg: DictConfig) -> None:
         )
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
+    if cfg.samples:
+        drawing = "sampler", "guidance", "clamp", "weights", "labels", "seed", "num_images", "speed"
+        refuse_typed(drawing, "the images of samples= are drawn already")
     check_at_least("num_images", cfg.num_images, 2, 10_000_000)
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
@@ -115,7 +112,7 @@ def _check(cfg: DictConfig) -> None:
 
 def main() -> None:
     """The command line."""
-    run_command(evaluate, "evaluate", check_given)
+    run_command(evaluate, "evaluate")
 
 
 if __name__ == "__main__":

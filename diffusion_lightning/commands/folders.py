@@ -3,6 +3,7 @@
 import atexit
 import errno
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -70,6 +71,20 @@ def job_out(cfg: DictConfig) -> Path:
     return out
 
 
+def make_folder(folder: Path, option: str = "out") -> None:
+    """Make a folder, if it does not exist.
+
+    Raises:
+        UserError: if it cannot be made, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{option}={folder} cannot be a folder ({error.strerror}); choose another.") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{option}={folder} cannot be written to; choose another.")
+
+
 @contextmanager
 def held(folder: Path, option: str) -> Iterator[None]:
     """The folder, made if it is not there, for this process alone.
@@ -88,10 +103,7 @@ def held(folder: Path, option: str) -> Iterator[None]:
         yield
         return
     new = _missing(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{option}={folder} cannot be a folder ({error.strerror}); choose another.") from None
+    make_folder(folder, option)
     lock = _locked(folder, option)
     try:
         yield

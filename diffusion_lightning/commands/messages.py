@@ -70,8 +70,9 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
     parent = error.parent_node
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(parent, DictConfig):
         known = [key for key in map(str, parent or ()) if key != "hydra" and not key.startswith("_")]
-        new = f"+{error.full_key}=<value> adds a new one"
-        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}; {new}."
+        # At the top nothing reads a new one
+        new = f"; +{error.full_key}=<value> adds a new one" if "." in str(error.full_key) else ""
+        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}{new}."
     text = str(error).splitlines()[0]
     return f"{error.full_key}: {text}." if error.full_key else f"{text}."
 
@@ -79,7 +80,7 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
 def _of_hydra(error: CompactHydraException) -> str:
     """Of a command line that does not make a config."""
     if isinstance(error, MissingConfigException) and error.options:
-        return _choices(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
+        return no_option(*str(error.missing_cfg_file).rpartition("/")[::2], error.options)
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override} cannot be read as key=value; values with spaces, commas, brackets or the like "
@@ -99,11 +100,12 @@ def _unknown_option() -> str | None:
         group, _, value = argument.lstrip("+").partition("=")
         options = group and GlobalHydra.instance().config_loader().get_group_options(group.partition("@")[0])
         if options and not set(value.strip("[]").split(",")) <= set(options):
-            return _choices(group, value, options)
+            return no_option(group, value, options)
     return None
 
 
-def _choices(group: str, name: str, options: Any) -> str:
+def no_option(group: str, name: str, options: Any) -> str:
+    """Of an option that a group does not have."""
     if today := RENAMED.get(f"{group}={name}"):
         return f"{group}={name} is now called {today}."
     value = f"change a value of it with {group.replace('/', '.')}.<name>=<value>"

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held, job_out
 from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 
@@ -38,6 +39,7 @@ def _sample(cfg: DictConfig, out: Path) -> None:
     if (out / "sampling.json").exists() and not cfg.overwrite:
         raise UserError(f"{out} already holds samples: add overwrite=true, or choose another out=.")
     run = instantiate(cfg.task)
+    refuse_typed(run.unread, "the task goes by")
     request = load_request(cfg)
     start = time.perf_counter()
     figure = run(request, out)

@@ -7,23 +7,21 @@ Sweeps (`-m`) of `train.py` and `evaluate.py` write it; for the folder of a swee
 import json
 import logging
 import math
-import sys
 from abc import ABC, abstractmethod
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from diffusion_lightning.commands.output import readers_may_go_away
+from diffusion_lightning.commands.run_names import process_number
+from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
-from diffusion_lightning.evaluation.record import RECORD, overrides
-from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import atomic_write
-from diffusion_lightning.loggers import last_values
 from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
@@ -37,8 +35,11 @@ RESULT = "result.json"
 Row = dict[str, Any]
 
 
-class SweepTable(Callback, ABC):
-    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and logs all to W&B."""
+class SweepTable(SweepJobs, ABC):
+    """Writes `<name>.csv` and `<name>.md` after every job; at the end `<name>.png`, and logs all to W&B.
+
+    Jobs that failed are at the end of the table, with their error.
+    """
 
     name = "study"
 
@@ -52,23 +53,29 @@ class SweepTable(Callback, ABC):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Update the table; a single run has none."""
+        super().on_job_end(config, job_return, **kwargs)
         if config.hydra.mode.name == "MULTIRUN":
             self.write(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Draw the plots, and log table and plots to W&B."""
         folder = Path(config.hydra.sweep.dir)
-        rows = self.write(folder)
-        if not rows:
-            return
-        picture = self.plot(rows, folder)
-        print(f"{self.name}: {folder / self.name}.md")
-        if config.get("logger") and "wandb" in config.logger:
-            self._to_wandb(config, folder, rows, picture)
+        try:
+            rows = self.write(folder)
+            if not rows:
+                return
+            picture = self.plot(_finished(rows), folder)
+            print(f"{self.name}: {folder / self.name}.md")
+            if config.get("logger") and "wandb" in config.logger:
+                self._to_wandb(config, folder, rows, picture)
+        finally:  # Hydra would only warn of an error before
+            super().on_multirun_end(config, **kwargs)
 
     def write(self, folder: Path) -> list[Row]:
         """Write the table as CSV and Markdown, and return its rows."""
-        rows = _filled(self.rows(folder))
+        failed = failures(folder)
+        names = {row["folder"] for row in failed}
+        rows = _filled([row for row in self.rows(folder) if row["folder"] not in names] + failed)
         if rows:
             write_csv(rows, folder / f"{self.name}.csv")
             write_markdown(rows, folder / f"{self.name}.md")
@@ -88,6 +95,8 @@ class EvaluationTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """One row per evaluation.json, ordered by the overrides."""
+        from diffusion_lightning.evaluation.record import RECORD
+
         rows = [
             _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
             for file in folder.glob(f"*/{RECORD}")
@@ -96,6 +105,10 @@ class EvaluationTable(SweepTable):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and FID and accuracy against w; one line per setting of the other overrides."""
+        from diffusion_lightning.figures import draw_lines, new_figure
+
+        if not rows:
+            return None
         settings = list(rows[0])[: list(rows[0]).index("nfe")]
         panels = [
             ("nfe", "fid", "sampler.steps"),
@@ -123,9 +136,13 @@ class TrainingTable(SweepTable):
 
     name = "sweep"
 
-    @rank_zero_only
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Write the result of a finished job, and update the table."""
+        if process_number():
+            return
+        from diffusion_lightning.evaluation.record import overrides
+        from diffusion_lightning.loggers import last_values
+
         if config.hydra.mode.name == "MULTIRUN" and job_return.status == JobStatus.COMPLETED:
             folder = Path(config.hydra.runtime.output_dir)
             result = {
@@ -175,6 +192,11 @@ def _score(result: dict[str, Any]) -> tuple[bool, float]:
     return math.isnan(value), value
 
 
+def _finished(rows: Sequence[Row]) -> list[Row]:
+    """The rows of the jobs that did not fail."""
+    return [row for row in rows if not row.get("failed")]
+
+
 def _filled(rows: list[Row]) -> list[Row]:
     """The rows, each with the columns of all rows."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -191,14 +213,20 @@ def _having(rows: Sequence[Row], *columns: str) -> list[Row]:
     return [row for row in rows if "" not in [row.get(name, "") for name in columns]]
 
 
-def main(folder: str) -> None:
+def main() -> None:
     """Write the table and the plots of the folder of a sweep again."""
-    table: SweepTable = EvaluationTable() if any(Path(folder).glob(f"*/{RECORD}")) else TrainingTable()
-    rows = table.write(Path(folder))
-    if not rows:
-        raise SystemExit(f"error: no finished jobs in {folder}; give the folder of a sweep.")
-    print(table.plot(rows, Path(folder)) or Path(folder) / f"{table.name}.md")
+    with readers_may_go_away():
+        parser = ArgumentParser(description=main.__doc__)
+        parser.add_argument("folder", help="the folder of the sweep")
+        folder = Path(parser.parse_args().folder).expanduser()
+        from diffusion_lightning.evaluation.record import RECORD
+
+        table: SweepTable = EvaluationTable() if any(folder.glob(f"*/{RECORD}")) else TrainingTable()
+        rows = table.write(folder)
+        if not rows:
+            raise SystemExit(f"error: no jobs that have ended in {folder}; give the folder of a sweep.")
+        print(table.plot(_finished(rows), folder) or folder / f"{table.name}.md")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -4,45 +4,43 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.commands.arguments import readable, swept_options
 from diffusion_lightning.commands.folders import remove_if_empty
 from diffusion_lightning.commands.messages import user_message
+from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.resolvers import register
-from diffusion_lightning.compat import report_hydra_errors
-from diffusion_lightning.config.paths import check_places, conf_folder
+from diffusion_lightning.commands.unread import check_read
+from diffusion_lightning.compat import list_groups_once, report_hydra_errors
+from diffusion_lightning.config.paths import at_home, check_places, conf_folder
 from diffusion_lightning.config.ranges import check_ranges
 from diffusion_lightning.config.types import check_config
 
 log = logging.getLogger(__name__)
 
 
-def run_command(
-    function: Callable[[DictConfig], Any],
-    config_name: str,
-    check: Callable[[DictConfig], None] | None = None,
-) -> None:
+def run_command(function: Callable[[DictConfig], Any], config_name: str) -> None:
     """Run a command as its command line says: compose its config, and call the function with it.
 
     Args:
         function: what the command does; a sweep calls it once per job, perhaps in other processes.
         config_name: the name of its config in conf/.
-        check: refuses what the command does not take, before any value of the config is resolved.
     """
-    sys.argv[1:] = map(quoted, sys.argv[1:])
-    task = Task(function, swept_options(sys.argv[1:]), check)
+    sys.argv[1:] = map(readable, sys.argv[1:])
+    task = Task(function, config_name, swept_options(sys.argv[1:]))
     register(task.swept)
     report_hydra_errors(_end)
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
+    list_groups_once()
+    with readers_may_go_away():
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
 
 
 class Task:
@@ -55,23 +53,23 @@ class Task:
     def __init__(
         self,
         function: Callable[[DictConfig], Any],
+        command: str,
         swept: Collection[str] = (),
-        check: Callable[[DictConfig], None] | None = None,
     ) -> None:
         self.function = function
+        self.command = command
         self.swept = frozenset(swept)
-        self.check = check
         functools.update_wrapper(self, function)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (self.function, self.swept, self.check)
+        return _received, (self.function, self.command, self.swept)
 
     def __call__(self, cfg: DictConfig) -> Any:
         """What the function returns; bad input is reported in one line."""
         failed = True
         try:
-            if self.check:
-                self.check(cfg)
+            check_read(cfg, self.command)
+            cfg = at_home(cfg)
             check_config(cfg)
             check_ranges(cfg)
             check_places(cfg)
@@ -83,8 +81,8 @@ class Task:
             # Hydra prints a traceback of a job's error; in a sweep the other jobs have their turn first.
             if HydraConfig.get().mode == RunMode.RUN:
                 _end(error)
-            if message := user_message(error):
-                log.error(message)
+            message = user_message(error)
+            log.error(message or "the job failed by a bug:", exc_info=message is None)
             raise
         finally:
             if failed:
@@ -101,29 +99,9 @@ def _job_folder() -> list[Path]:
     return [Path(folder)] if folder else []
 
 
-def _received(
-    function: Callable[[DictConfig], Any],
-    swept: Collection[str],
-    check: Callable[[DictConfig], None] | None,
-) -> Task:
+def _received(function: Callable[[DictConfig], Any], command: str, swept: Collection[str]) -> Task:
     register(swept)
-    return Task(function, swept, check)
-
-
-def swept_options(arguments: Sequence[str]) -> set[str]:
-    """The options of a command line that a sweep is over: `data_dir` of `data_dir=a,b`."""
-    try:
-        overrides = OverridesParser.create().parse_overrides([a for a in arguments if a[:1] != "-"])
-    except HydraException:  # which Hydra will report
-        return set()
-    return {override.key_or_group for override in overrides if override.is_sweep_override()}
-
-
-def quoted(argument: str) -> str:
-    """A `key=value` with quotes around letters outside ASCII, which Hydra's grammar does not know."""
-    key, equals, value = argument.partition("=")
-    plain = value.isascii() or set(value) & set("'\"\\,()[]{}$")
-    return argument if plain or not equals else f"{key}='{value}'"
+    return Task(function, command, swept)
 
 
 def _end(error: Exception) -> NoReturn:

@@ -1,10 +1,12 @@
 """Where configs are read from, and where a run may write."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.errors import UserError
 
 FOLDERS = "folder", "dirpath", "save_dir", "default_root_dir"
@@ -19,6 +21,24 @@ def conf_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+def at_home(cfg: DictConfig) -> DictConfig:
+    """The config with the home folder in place of the `~` that a path begins with, wherever it stands.
+
+    A shell replaces it at the beginning of a word alone, and so not in `data_dir=~/data`.
+    """
+    typed = dict(_below_home(OmegaConf.to_container(cfg), ""))
+    return changed(cfg, {key: str(Path(path).expanduser()) for key, path in typed.items()}) if typed else cfg
+
+
+def _below_home(node: Any, where: str) -> Iterator[tuple[str, str]]:
+    """The full key and the value of every text that begins with `~`."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        if isinstance(value, str) and (value == "~" or value.startswith("~/")):
+            yield f"{where}{key}", value
+        yield from _below_home(value, f"{where}{key}.")
 
 
 def check_places(cfg: DictConfig) -> None:

@@ -140,6 +140,11 @@ class ImageData(LightningDataModule, ABC):
                 f"dataset.num_classes={largest + 1}."
             )
 
+    @property
+    def train_batches(self) -> BatchSampler:
+        """Which images make up each batch of training, after `setup`."""
+        return self._batches(train=True)
+
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches."""
         return self._loader(train=True)
@@ -150,29 +155,31 @@ class ImageData(LightningDataModule, ABC):
 
     def _loader(self, train: bool) -> DataLoader:
         images = self._loaded(train)
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        # A run that overfits sees the same few batches in every epoch
-        overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        batches = BatchSampler(
-            len(images),
-            self.batch_size,
-            self.seed,
-            shuffle=train and not overfit,
-            flip=self.flip,
-            rank=rank,
-            world_size=world,
-        )
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if isinstance(images, TensorImages) and train and device.type == "cuda":
             images = images.to(device) if images.images.nbytes <= GPU_RESIDENT_BYTES else images
         return Loader(
             Flipped(images),
-            sampler=batches,
+            sampler=self._batches(train),
             batch_size=None,  # the sampler yields whole batches
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda" and images.labels.device.type == "cpu",
+        )
+
+    def _batches(self, train: bool) -> BatchSampler:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        # A run that overfits sees the same few batches in every epoch
+        overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        return BatchSampler(
+            len(self._loaded(train)),
+            self.batch_size,
+            self.seed,
+            shuffle=train and not overfit,
+            flip=self.flip,
+            rank=rank,
+            world_size=world,
         )
 
     def on_after_batch_transfer(self, batch: PixelBatch, dataloader_idx: int) -> Batch:

@@ -87,13 +87,20 @@ class BatchSampler(SequentialSampler):
             order = torch.randperm(self.num_images, generator=rng)
             if self.flip:
                 flips = torch.rand(self.num_images, generator=rng) < 0.5
-        size, last = self.batch_size * self.world_size, len(self) - 1
-        first = self.rank % self.num_images
-        for i in range(self.start, last + 1):
-            takes_the_rest = i == last and not (self.shuffle and self.num_images >= size)
-            end = self.num_images if takes_the_rest else (i + 1) * size
-            mine = slice(i * size + first, end, self.world_size)
-            yield order[mine], flips[mine]
+        for i in range(self.start, len(self)):
+            mine = self._shard(i, self.rank)
+            yield order[mine.start : mine.stop : mine.step], flips[mine.start : mine.stop : mine.step]
+
+    def images_in(self, batch: int) -> int:
+        """Images of a batch, counted over all processes."""
+        return sum(len(self._shard(batch, rank)) for rank in range(self.world_size))
+
+    def _shard(self, batch: int, rank: int) -> range:
+        """The places in the epoch's order of the images that a process sees in a batch."""
+        size = self.batch_size * self.world_size
+        takes_the_rest = batch == len(self) - 1 and not (self.shuffle and self.num_images >= size)
+        end = self.num_images if takes_the_rest else (batch + 1) * size
+        return range(batch * size + rank % self.num_images, end, self.world_size)
 
 
 class Loader(DataLoader):

@@ -11,4 +11,4 @@ def cache_folder() -> Path:
     """$DIFFUSION_LIGHTNING_CACHE, or the user's cache folder."""
     from platformdirs import user_cache_path
 
-    return Path(os.environ.get(CACHE) or user_cache_path("diffusion-lightning"))
+    return Path(os.environ.get(CACHE) or user_cache_path("diffusion-lightning")).expanduser()

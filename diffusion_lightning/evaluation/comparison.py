@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -38,6 +38,9 @@ class Comparison:
 
 class Metric(ABC):
     """A way to measure images; a plain config object."""
+
+    needs_model: ClassVar[bool] = False
+    """Whether it measures the model that drew the images."""
 
     @abstractmethod
     def __call__(self, compared: Comparison) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint as LightningModelCheckpoint
+from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
@@ -56,6 +57,8 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
         with naming(f"callbacks.{name}"):
             if isinstance(callback, partial):
                 asked = signature(callback).parameters.keys() & parts
+                if given := asked & node.keys():
+                    raise UserError(f"{given.pop()} is the run's own; leave it out.")
                 callback = callback(**{part: parts[part](cfg) for part in asked})
             check_files(callback, callbacks)
         callbacks.append(callback)
@@ -95,9 +98,12 @@ def _written(callback: Callback) -> Path | None:
 
 def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
     """Lightning's trainer with loggers, the config's callbacks and more callbacks."""
+    callbacks = [*build_callbacks(cfg), *callbacks]
+    if not cfg.trainer.enable_progress_bar:
+        callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     loggers = [instantiate(node) for node in cfg.logger.values() if node]
     parts = {
-        "callbacks": [*build_callbacks(cfg), *callbacks],
+        "callbacks": callbacks,
         "logger": loggers,
         "plugins": [AtomicCheckpointIO()],
     }

@@ -61,20 +61,28 @@ class DiffusionModule(LightningModule):
         self.speed = speed or Speed(compile=False)
         self.latest_loss: tuple[Tensor, Tensor] | None = None
         """Times (B,) and losses (B,) of the latest training batch."""
+        self.images_seen = 0
+        """Images trained on by all processes, those before the run was resumed included."""
+        self._images_waiting = 0
         self._gradient_norm: Tensor | None = None
         self.train_loss = LossByTime()
         self.val_loss = LossByTime()
 
     @property
     def images_per_step(self) -> int:
-        """Images per optimizer step, over all processes."""
+        """Images of an optimizer step of whole batches, over all processes."""
         trainer = self.trainer
         return data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
 
     @property
-    def images_seen(self) -> int:
-        """Images trained on so far, those before the run was resumed included."""
-        return self.global_step * self.images_per_step
+    def _images_of_next_step(self) -> int:
+        """Images of the optimizer step to come: an epoch's last window may have fewer batches."""
+        trainer, batches = self.trainer, data_of(self.trainer).train_batches
+        limit = trainer.limit_train_batches
+        count = min(limit, len(batches)) if isinstance(limit, int) else int(limit * len(batches))
+        first = (trainer.fit_loop.epoch_loop.batch_idx + 1) % max(1, count)
+        window = range(first, min(first + trainer.accumulate_grad_batches, count))
+        return sum(map(batches.images_in, window))
 
     def on_train_start(self) -> None:
         """Compile the network, if the run is long enough for it."""
@@ -100,6 +108,7 @@ class DiffusionModule(LightningModule):
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
         loss = self.objective(self.denoiser, x0, y, t, eps)
         self.latest_loss = t, loss.detach()
+        self._images_waiting += data_of(self.trainer).train_batches.images_in(batch_idx)
         self.train_loss.update(loss.detach(), t)
         self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
         return loss.mean()
@@ -149,16 +158,19 @@ class DiffusionModule(LightningModule):
         """Add the format, and what a run needs beside its weights to resume within an epoch."""
         checkpoint |= stamp()
         checkpoint["images_per_step"] = self.images_per_step
+        checkpoint["images_seen"] = self.images_seen
         checkpoint["train_loss"] = self.train_loss.all_sums()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the sums of the loss.
+        """Restore the number of images and the sums of the loss.
 
         Raises:
             UserError: if the number of images per step has changed.
         """
         before = checkpoint.get("images_per_step", self.images_per_step)
         check_images_per_step(before, self.images_per_step)
+        # Before version 0.2 the number was not counted, but derived from that of the steps
+        self.images_seen = checkpoint.get("images_seen", checkpoint["global_step"] * before)
         if "train_loss" in checkpoint:
             self.train_loss.set_sums(checkpoint["train_loss"][self.global_rank :: self.trainer.world_size])
 
@@ -170,7 +182,9 @@ class DiffusionModule(LightningModule):
         return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the norm of the gradient."""
+        """Count the step's images, and log the norm of the gradient."""
+        self.images_seen += self._images_waiting
+        self._images_waiting = 0
         self.log("train/grad_norm", self.gradient_norm())
 
     def configure_gradient_clipping(
@@ -192,7 +206,7 @@ class DiffusionModule(LightningModule):
         allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
-            return min(1.0, (step + 1) * self.images_per_step / max(1, self.warmup_images))
+            return min(1.0, (self.images_seen + self._images_of_next_step) / max(1, self.warmup_images))
 
         scheduler = LambdaLR(optimizer, warmup)
         return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.format import LAST, added_options, resumes_exactly
@@ -114,12 +115,13 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
-        UserError: if it holds a run, and `resume` is not set; if its last checkpoint is damaged, or was
+        UserError: if it holds a run that is not to be resumed; if its last checkpoint is damaged, or was
             written while a batch was worked on.
     """
     folder = Path(cfg.paths.run_dir)
     last = folder / "checkpoints" / LAST
-    if not cfg.resume and (any(folder.glob("checkpoints/*.ckpt")) or (folder / "metrics.csv").exists()):
+    held = any(folder.glob("checkpoints/*.ckpt")) or (folder / "metrics.csv").exists()
+    if held and not (cfg.resume or _is_trial()):
         raise UserError(
             f"{folder} already holds a run: add resume=true to resume it, or choose another hydra.run.dir."
         )
@@ -145,6 +147,14 @@ def named_options() -> set[str]:
     """The options that the command line names."""
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     return {entry.lstrip("+~").partition("=")[0] for entry in overrides}
+
+
+def _is_trial() -> bool:
+    """Whether this is a trial of a search: one that is drawn again has the result that it had."""
+    if not HydraConfig.initialized():
+        return False
+    hydra = HydraConfig.get()
+    return hydra.mode == RunMode.MULTIRUN and "direction" in hydra.sweeper
 
 
 def wandb_id(folder: Path) -> str | None:

@@ -40,6 +40,20 @@ COMMAND_LINE = cases(
     ("a misspelt key", "sampler.stepz=3", "sampler.stepz is unknown; there are grid, steps, eta"),
     ("a key below a number", "seed.x=3", "seed.x is unknown"),
     ("a new key that its class does not know", "+sampler.foo=3", "DDIM takes steps, eta, grid"),
+    (
+        "a new key at the top",
+        "+lr_scheduler=cosine",
+        "lr_scheduler is not read by train; there are callbacks",
+    ),
+    ("a misspelt new key", "+seeed=3", "seeed is not read by train; there are callbacks"),
+    ("a group of another command", "+task=generate", "task is not read by train"),
+    ("a new key below a group", "+paths.x=3", "paths.x is unknown, nothing reads it; there are run_dir"),
+    ("another logger for the trainer", "+trainer.logger=false", "would change nothing: train sets it itself"),
+    (
+        "a callback's argument that is the run's",
+        "'+callbacks.sample_grid.sampling={_target_: diffusion_lightning.Sampling}'",
+        "callbacks.sample_grid.sampling is the run's own",
+    ),
     ("a new key that is there", "+seed=3", "An item is already at 'seed'"),
     ("a number for a group", "guidance=3", "choose guidance= from cfg, conditional, unconditional"),
     ("null for a group", "schedule=null", "choose schedule= from cosine, linear"),
@@ -66,10 +80,9 @@ COMMAND_LINE = cases(
     ("no equals sign", "seed", "cannot be read as key=value"),
     ("no key", "=3", "must be a string or a list"),
     ("an open quote", '"\'seed=3"', "cannot be read as key=value"),
-    ("a value with brackets", "'data_dir=my photos (1)'", "quotes inside quotes"),
     ("a list without -m", "seed=1,2", "To sweep over it, add --multirun"),
     ("an interpolation that leads nowhere", "'sampler.steps=${nope}'", "Interpolation key 'nope' not found"),
-    ("a variable that is not set", "'+x=${oc.env:NOT_SET_HERE}'", "'NOT_SET_HERE' not found"),
+    ("a variable that is not set", "'data_dir=${oc.env:NOT_SET_HERE}'", "'NOT_SET_HERE' not found"),
     ("a value left open", "sampler.steps=???", "sampler.steps is missing; add sampler.steps=<value>"),
     ("a group taken out", "'~trainer'", "trainer"),
     ("an argument taken out", "'~network.width'", "missing 1 required positional argument: 'width'"),
@@ -323,6 +336,11 @@ SAMPLING = cases(
         "task=filmstrip task.seconds=0",
         "task: seconds is 0; it must be above 0 and at most 600",
     ),
+    ("a scale beside the task's", "task=guidance_sweep guidance.scale=0", "the task goes by task.scales"),
+    ("a sampler beside the task's", "task=sampler_study sampler.steps=9", "the task goes by task.samplers"),
+    ("a clamp beside the task's", "task=clamp_study clamp=none", "the task goes by task.clamps"),
+    ("images beside the task's", "task=inpaint num_images=3", "the task goes by task.images"),
+    ("a guidance that the model lacks", "+guidance.p_uncond=0.5", "guidance.p_uncond is unknown"),
     ("no scales", "task=guidance_sweep task.scales=[]", "task: scales is empty"),
     ("no evaluations", "task=sampler_study task.evaluations=[]", "task: evaluations is empty"),
 )
@@ -355,7 +373,14 @@ EVALUATION = cases(
         "dataset=image_folder data_dir=images/one",
         "1 channels, not 3",
     ),
-    ("a network beside the checkpoint's", "network=unet_tiny", "leave network= out"),
+    ("a network beside the checkpoint's", "network=unet_tiny", "network is not read by evaluate"),
+    ("the recipe of a training", "dataset=digits trainer.max_epochs=3", "trainer is not read by evaluate"),
+    (
+        "bits of images that no model drew",
+        "samples=samples/samples.npz metrics=[bits]",
+        "measures a model, not",
+    ),
+    ("a sampler for images that are there", "samples=bad/none.npz sampler=heun", "are drawn already"),
     ("a study of nothing", "study=beauty", "choose study= from guidance, samplers"),
     ("samples that are not there", "samples=nowhere.npz", "no file nowhere.npz"),
     ("samples of no bytes", "samples=bad/empty.npz", "cannot be read"),
@@ -376,6 +401,10 @@ ODD = [
     ("images of 1×1 pixels", f"{FOLDER} data_dir=images/dots"),
     ("16 bits, palettes, CMYK, animations, transparency", f"{FOLDER} data_dir=images/kinds"),
     ("unicode and spaces in paths", f"{FOLDER} \"data_dir='images/größe 漢字'\" \"hydra.run.dir='new/é 1'\""),
+    (
+        "brackets, =, commas and spaces",
+        f"{FOLDER} 'data_dir=images/my (1) [a],b=2' 'hydra.run.dir=new/a=1, b'",
+    ),
     ("the same without quotes inside", f"{FOLDER} data_dir='images/größe 漢字' hydra.run.dir='new/é 1'"),
     ("a checkpoint there", "sample.py \"checkpoint='läufe/der erste'\" out='new/bilder 漢字'"),
     ("a number for a folder", "sample.py hydra.run.dir=new out=4"),
@@ -490,7 +519,14 @@ def images(folder):
         return path
 
     (folder / "none").mkdir(parents=True)
-    for name in ("one/1.png", "größe 漢字/日 1.png", "mixed/1.png", "mixed/cat/1.png", "half/train/1.png"):
+    for name in (
+        "one/1.png",
+        "my (1) [a],b=2/1.png",
+        "größe 漢字/日 1.png",
+        "mixed/1.png",
+        "mixed/cat/1.png",
+        "half/train/1.png",
+    ):
         save(name, (9, 7))
     save("other/train/cat/1.png")
     save("other/test/dog/1.png")
@@ -536,7 +572,7 @@ def test_bad_input_is_one_clear_line_and_costs_nothing(case, here):
 @pytest.mark.parametrize(("about", "command"), ODD, ids=lambda text: text)
 def test_odd_input_works(about, command, here):
     shutil.rmtree(here / "new", ignore_errors=True)
-    done(f"{command} sampler.steps=2", here)
+    done(command if "samples=" in command else f"{command} sampler.steps=2", here)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """train.py and sample.py as a person runs them, on the embedded digits."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -94,9 +95,11 @@ def test_resume_goes_on_in_place(tmp_path):
 
 
 def test_sweep_names_its_folders_and_survives_a_bad_job(tmp_path):
+    """Nor do the jobs stay away that would be launched after it."""
     options = ["schedule=linear,cosine", "guidance.scale=1,0", "hydra.sweep.dir=sweep"]
-    done = run("train.py", "-m", *SMALL, *options, cwd=tmp_path)
-    assert done.returncode != 0 and "only scale=0" in done.stderr
+    done = run("train.py", "-m", *SMALL, *options, "hydra.sweeper.max_batch_size=1", cwd=tmp_path)
+    assert done.returncode == 1 and "error: 2 jobs of the sweep failed" in done.stderr.splitlines()[-1]
+    assert "only scale=0" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     finished = {p.parent.parent.name for p in (tmp_path / "sweep").glob("*/checkpoints/last.ckpt")}
     assert len(finished) == 2 and all("guidance.scale=0" in name for name in finished)
 
@@ -108,6 +111,24 @@ def test_a_sweep_of_samples_names_its_folders(trained, tmp_path):
         folder = tmp_path / "sweep" / f"num_images=2,sampler.steps=3,sampler={name}"
         assert json.loads((folder / "sampling.json").read_text())["nfe"] == nfe
     assert {p.name for p in tmp_path.iterdir()} == {"sweep"}
+
+
+@pytest.mark.parametrize("script", ["sample.py", "evaluate.py"])
+def test_a_bad_job_ends_no_sweep_of_samples_either(script, trained, tmp_path):
+    options = ["guidance.rescale=2,0", "num_images=2", "sampler.steps=2", "hydra.sweep.dir=sweep"]
+    options += {"evaluate.py": ["metrics=[colours]", "hydra.sweeper.max_batch_size=1"]}.get(script, [])
+    done = run_here(script, "-m", f"checkpoint={trained}", *options, cwd=tmp_path)
+    assert done.returncode == 1 and "a job of the sweep failed" in done.stderr
+    (failure,) = tmp_path.glob("sweep/*/failed.json")
+    assert "rescale is 2" in json.loads(failure.read_text())["error"]
+    (finished,) = tmp_path.glob("sweep/*/samples.*")
+    assert "guidance.rescale=0" in finished.parent.name and "guidance.rescale=2" in failure.parent.name
+    if script == "evaluate.py":
+        with (tmp_path / "sweep" / "study.csv").open() as file:
+            good, bad = csv.DictReader(file)
+        assert good["failed"] == "" and "rescale is 2" in bad["failed"] and bad["nfe"] == ""
+        options[0] = "guidance.rescale=0"
+        assert run_here(script, "-m", f"checkpoint={trained}", *options, cwd=tmp_path).returncode == 0
 
 
 def test_a_sweep_over_where_the_data_are_has_a_folder_for_each(tmp_path):
@@ -167,7 +188,7 @@ def test_bad_checkpoints_are_refused_and_never_executed(trained, tmp_path):
 def test_a_task_that_arrives_in_a_worker_registers_its_resolvers(tmp_path):
     """And knows what the sweep is over; the worker has imported nothing of ours before."""
     file = tmp_path / "task.pkl"
-    file.write_bytes(cloudpickle.dumps(Task(sample, {"data_dir"})))
+    file.write_bytes(cloudpickle.dumps(Task(sample, "sample", {"data_dir"})))
     worker = """
 import pickle, sys
 task = pickle.load(open(sys.argv[1], "rb"))
@@ -188,7 +209,7 @@ def test_a_command_gets_a_config_that_nobody_can_write():
     with open_dict(cfg):
         del cfg["hydra"]
     with pytest.raises(ReadonlyConfigError):
-        Task(write)(cfg)
+        Task(write, "sample")(cfg)
     assert cfg.seed == 0
 
 
@@ -200,6 +221,8 @@ HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotli
     [
         (["-c", "import diffusion_lightning"], HEAVY),
         ([ROOT / "train.py", "--help"], HEAVY),
+        (["-m", "diffusion_lightning.commands.train_extractor", "--help"], HEAVY),
+        (["-m", "diffusion_lightning.commands.sweep_tables", "--help"], HEAVY),
         (["-c", "import diffusion_lightning.config.build"], ["wandb", "diffusers", "sklearn", "pandas"]),
     ],
 )

@@ -9,12 +9,16 @@ import sys
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from omegaconf import OmegaConf
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.utils import instantiate
+from omegaconf import OmegaConf, open_dict
 from packaging.requirements import Requirement
 
 from diffusion_lightning.commands import gpu_per_job as gpus
 from diffusion_lightning.commands.sweep_tables import TrainingTable
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import atomic_write
 from tests.support.command import ROOT, SMALL, run, succeed
 from tests.support.configs import composed, names
@@ -33,7 +37,7 @@ def leaderboard(folder):
         rows = list(csv.DictReader(file))
     markdown = (folder / "sweep.md").read_text().splitlines()
     assert markdown[0] == f"| {' | '.join(rows[0])} |" and len(markdown) == 2 + len(rows)
-    assert all((folder / row["folder"] / "metrics.csv").exists() for row in rows)
+    assert all((folder / row["folder"] / "metrics.csv").exists() or row["failed"] for row in rows)
     return rows
 
 
@@ -176,18 +180,64 @@ def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
     assert table.read_text() == "slow, first half, second half"
 
 
+class Returned(JobReturn):
+    def __init__(self, value):
+        failed = isinstance(value, Exception)
+        super().__init__(status=JobStatus.FAILED if failed else JobStatus.COMPLETED, _return_value=value)
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "train_extractor"])
+@pytest.mark.parametrize(
+    ("sweeper", "worst"),
+    [
+        ([], float("inf")),
+        (["hydra/sweeper=optuna"], float("inf")),
+        (["hydra/sweeper=optuna", "hydra.sweeper.direction=maximize"], -float("inf")),
+    ],
+    ids=str,
+)
+def test_a_failure_is_recorded_and_the_worst_result(command, sweeper, worst, tmp_path):
+    options = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={tmp_path}", "seed=3", *sweeper]
+    config = composed(command, "+hydra.runtime.output_dir=" + str(tmp_path / "job"), *options)
+    HydraConfig.instance().set_config(config)
+    result(tmp_path, "job", None)
+    (node,) = config.hydra.callbacks.values()
+    job = instantiate(node)
+
+    def ends_with(value):
+        job.on_multirun_start(config)
+        returned = Returned(value)
+        job.on_job_end(config, returned)
+        return returned.return_value
+
+    with open_dict(config):
+        config.setdefault("optimized_metric", "val/loss")
+    for error, line in ((UserError("lr is 1e30."), "lr is 1e30."), (KeyError("a bug"), "KeyError: 'a bug'")):
+        assert ends_with(error) == worst
+        record = json.loads((tmp_path / "job" / "failed.json").read_text())
+        assert record == {"overrides": {"seed": 3.0}, "error": line}
+        with pytest.raises(SystemExit, match="failed"):
+            job.on_multirun_end(config)
+        job.on_multirun_start(config)
+        job.on_multirun_end(config)  # nothing failed since then
+    assert ends_with(float("nan")) == worst and not (tmp_path / "job" / "failed.json").exists()
+    assert ends_with(0.5) == 0.5
+    assert ends_with(None) == (worst if sweeper else None)
+
+
 @pytest.mark.slow
 def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatch):
-    """A job that fails is no row of the leaderboard."""
+    """A job that fails is in the last row of the leaderboard."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    gpu = "+gpu='${oc.env:CUDA_VISIBLE_DEVICES}'"
+    gpu = "data_dir='${oc.env:CUDA_VISIBLE_DEVICES}'"  # where the digits are not looked for
     options = [*SMALL, gpu, "seed=0,1,-1", "hydra/launcher=joblib", "hydra.sweep.dir=sweep"]
     done = run("train.py", "-m", *options, cwd=tmp_path)
     assert done.returncode != 0 and "seed is -1" in done.stderr
-    rows = leaderboard(tmp_path / "sweep")
+    *rows, failed = leaderboard(tmp_path / "sweep")
     assert sorted(row["seed"] for row in rows) == ["0.0", "1.0"]
+    assert failed["seed"] == "-1.0" and "seed is -1" in failed["failed"] and not failed["val/loss"]
     assert float(rows[0]["val/loss"]) < float(rows[1]["val/loss"])
-    assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["gpu"] for row in rows} <= {"0", "1"}
+    assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["data_dir"] for row in rows} <= {"0", "1"}
 
 
 @pytest.mark.slow
@@ -227,6 +277,31 @@ def test_optuna_finds_the_best_of_its_trials_and_goes_on_with_the_same(tmp_path)
     found = OmegaConf.load(tmp_path / "sweep" / "optimization_results.yaml")
     assert found.best_value == pytest.approx(losses[0], rel=1e-6)
     assert found.best_params["optimizer.lr"] == pytest.approx(float(rows[0]["optimizer.lr"]))
+
+
+def test_a_search_goes_on_when_a_trial_diverges_and_when_it_draws_one_again(tmp_path):
+    """Resumed, too; the failure counts as the worst, and a trial that was drawn before as it did then."""
+    options = [*SMALL, "hydra/sweeper=optuna", "optimizer.lr=choice(1e-3,1e30)", "hydra.sweep.dir=sweep"]
+    options += ["callbacks.sample_grid=null"]
+    for more in (["hydra.sweeper.n_trials=3"], ["hydra.sweeper.n_trials=5", "resume=true"]):
+        done = run_here("train.py", "-m", *options, *more, cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
+        line = done.stderr.splitlines()[-1]
+        assert "a job of the sweep failed" in line and "the gradient is not finite" in line
+        good, bad = leaderboard(tmp_path / "sweep")
+        assert (good["optimizer.lr"], bad["optimizer.lr"]) == ("0.001", "1e+30")
+        assert good["failed"] == "" and "the gradient is not finite" in bad["failed"]
+        found = OmegaConf.load(tmp_path / "sweep" / "optimization_results.yaml")
+        assert found.best_params["optimizer.lr"] == 1e-3
+        assert found.best_value == pytest.approx(float(good["val/loss"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("sweeper", names("hydra/sweeper"))
+def test_a_choice_that_is_not_there_is_refused_before_the_first_trial(sweeper, tmp_path):
+    options = [f"hydra/sweeper={sweeper}", "schedule=choice(linear,nothing)", "hydra.sweep.dir=sweep"]
+    done = run_here("train.py", "-m", *options, cwd=tmp_path)
+    assert done.returncode == 1 and "there is no schedule=nothing; choose schedule= from" in done.stderr
+    assert not list(tmp_path.glob("sweep/*/*"))
 
 
 def test_without_slurm_its_launcher_is_one_clear_line(tmp_path, monkeypatch):

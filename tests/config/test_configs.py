@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from diffusion_lightning.commands.unread import check_read
 from diffusion_lightning.config.build import build_denoiser, build_sampling
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.diffusion.clamp import Clamp
@@ -44,6 +45,7 @@ def test_every_option_trains(options, tmp_path):
     build_sampling(cfg)
     build_callbacks(cfg)
     del cfg.hydra
+    check_read(cfg, "train")
     OmegaConf.resolve(cfg)
 
 

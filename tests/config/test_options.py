@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from diffusion_lightning.commands.arguments import swept_options
 from diffusion_lightning.commands.resolvers import job_folder, register
 from diffusion_lightning.commands.swept import all_swept
-from diffusion_lightning.commands.task import swept_options
 from diffusion_lightning.config.options import FREE, decisive, flat, unnamed
 from tests.support.configs import CONF, composed
 

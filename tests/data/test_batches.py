@@ -34,6 +34,9 @@ def test_no_process_gets_an_empty_batch_and_no_image_is_lost(num_images, shuffle
     expected = 32 if shuffle and num_images > 32 else 16 if shuffle and num_images > 16 else num_images
     assert len(seen.unique()) == expected
     assert len(seen) == expected or num_images < 4
+    for i, parts in enumerate(zip(*shards, strict=True)):
+        count = sum(len(indices) for indices, _ in parts)
+        assert count == BatchSampler(num_images, 4, shuffle=shuffle, world_size=4).images_in(i)
 
 
 @pytest.mark.parametrize("num_images", [2, 5, 16, 37])

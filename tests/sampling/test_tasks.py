@@ -18,6 +18,7 @@ from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
 from tests.support.configs import CONF, composed
+from tests.support.in_process import run_here
 
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
 
@@ -77,6 +78,61 @@ def test_every_task_leaves_a_picture_and_a_record(task, run):
         assert record["nfe"] == 1 + 2 * 4
     elif small and task != "sampler_study":
         assert record["nfe"] == expected["repaint" if task == "inpaint" else "ddim"]
+
+
+FEW = {
+    "sampler_study": ["task.evaluations=[3]", "task.num_images=2"],
+    "clamp_study": ["task.num_images=2", "task.shown=2", "sampler.steps=3"],
+    "schedule_study": ["task.times=2"],
+    "interpolate": ["task.pairs=1", "task.points=3", "sampler.steps=3"],
+    "inpaint": ["task.images=[0]", "task.samples=1", "sampler.steps=3", "sampler.n_corrections=1"],
+    "class_sweep": ["task.rows=1", "task.points=3", "sampler.steps=3"],
+    "guidance_sweep": ["task.scales=[1,3]", "task.columns=2", "sampler.steps=3"],
+    "filmstrip": ["task.film=null", "task.rows=2", "sampler.steps=3"],
+    "image_to_image": ["task.images=[0]", "task.t_starts=[0.5]", "sampler.steps=3"],
+    "invert": ["task.images=[0]", "sampler.steps=3"],
+    "generate": ["sampler.steps=3"],
+}
+ASKED = ["guidance.scale=4", "labels=[7,8]", "clamp=none", "sampler.eta=1", "num_images=3"]
+
+
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=[pytest.mark.slow] * task.endswith("study")) for task in TASKS]
+)
+def test_every_option_of_sampling_counts_or_is_refused(task, run):
+    """What a task does not go by is in its list, for which the command line refuses the option."""
+    unread = instantiate(composed("sample", f"task={task}").task).unread
+    pictures = {}
+    for option in [None, *ASKED]:
+        key = option and option.partition("=")[0]
+        if (task == "inpaint" and key == "sampler.eta") or (task == "invert" and key == "sampler.eta"):
+            continue  # RePaint has none, and an inversion takes 0 alone
+        run(f"task={task}", *FEW[task], *([option] if option else []), out=str(key))
+        (picture,) = (p for p in Path(str(key)).glob("*.png"))
+        pictures[key] = picture.read_bytes()
+    for key in pictures.keys() - {None}:
+        refused = any(key == name or key.startswith(f"{name}.") for name in unread)
+        assert (pictures[key] == pictures[None]) == refused, key
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_task_does_not_go_by_is_refused_before_any_work(task, tmp_path):
+    for option in instantiate(composed("sample", f"task={task}").task).unread:
+        value = {"clamp": "none", "sampler": "heun", "labels": "3", "guidance": "x"}.get(option, "1")
+        typed = "guidance.scale=1" if option == "guidance" else f"{option}={value}"
+        done = run_here("sample.py", "checkpoint=nowhere", f"task={task}", typed, "out=new", cwd=tmp_path)
+        assert done.returncode == 1 and "would change nothing: the task goes by" in done.stderr
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_sweep_of_scales_draws_labels_where_the_model_was_trained_for_none(run, trained_digits, tmp_path):
+    checkpoint = torch.load(trained_digits / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["guidance"]["scale"] = 0.0
+    torch.save(checkpoint, tmp_path / "unconditional.ckpt")
+    options = ["task=guidance_sweep", *FEW["guidance_sweep"], "task.scales=[0,1]"]
+    expected, _ = run(*options)
+    images, _ = run(*options, "checkpoint=unconditional.ckpt", out="other")
+    assert np.array_equal(images, expected)
 
 
 def test_the_record_says_what_was_done(run):

@@ -22,7 +22,7 @@ def module(p_uncond=1.0, seed=0, **kwargs):
 
 
 def fit(model, callbacks=(), **kwargs):
-    data = Digits("", 64, 1, 8, 10)
+    data = Digits("", kwargs.pop("batch_size", 64), 1, 8, 10)
     trainer = Trainer(
         accelerator="cpu",
         logger=False,

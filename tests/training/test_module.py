@@ -41,6 +41,49 @@ def test_warm_up_counts_images():
     assert trainer.lr_scheduler_configs[0].scheduler.get_last_lr() == [pytest.approx(1e-3 * 6 / 10)]
 
 
+class Count(Callback):
+    """Counts each step's images as they come, and keeps the learning rate that the step is taken with."""
+
+    def __init__(self):
+        self.waiting, self.seen, self.rates = 0, [0], []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.waiting += len(batch[0])
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.rates.append(optimizer.param_groups[0]["lr"])
+
+    def on_train_batch_end(self, trainer, pl_module, *args):
+        if trainer.global_step == len(self.seen):
+            self.seen.append(self.seen[-1] + self.waiting)
+            self.waiting = 0
+        assert pl_module.images_seen == self.seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("images", "options"),
+    [
+        ([256, 256, 256, 256, 256, 192], {"accumulate_grad_batches": 4}),
+        ([192, 128], {"accumulate_grad_batches": 3, "limit_train_batches": 5}),
+        ([128], {"accumulate_grad_batches": 4, "limit_train_batches": 2}),
+        ([256, 128], {"accumulate_grad_batches": 4, "limit_train_batches": 0.3}),
+        ([1500], {"batch_size": 2000}),
+        ([1500], {"batch_size": 2000, "accumulate_grad_batches": 4}),
+        ([128, 64], {"accumulate_grad_batches": 2, "overfit_batches": 3}),
+        ([64, 64], {"limit_train_batches": 2}),
+    ],
+    ids=str,
+)
+def test_images_are_counted_and_the_warm_up_goes_by_the_count(images, options):
+    """Of two epochs; a window that an epoch's end cuts short has the images that it has."""
+    count, warmup = Count(), 3 * sum(images)
+    whole = {"limit_train_batches": None, "limit_val_batches": 1, "max_epochs": 2}
+    fit(module(warmup_images=warmup), [count], **whole | options)
+    assert count.seen == [sum((2 * images)[:n]) for n in range(2 * len(images) + 1)]
+    expected = [1e-3 * min(1, n / warmup) for n in count.seen[1:]]
+    assert count.rates == pytest.approx(expected, rel=1e-9)
+
+
 def test_gradients_are_clipped_in_mixed_precision_with_a_fused_optimizer():
     model = module()
     model.optimizer = lambda p: torch.optim.SGD(p, lr=1.0, fused=True)

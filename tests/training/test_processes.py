@@ -99,6 +99,17 @@ def test_a_killed_pair_resumes_as_if_it_had_not_been_killed(runs, tmp_path):
     assert differences(left_behind(runs / "two" / "run"), left_behind(tmp_path / "run")) == []
 
 
+def test_a_run_may_resume_with_other_processes(runs, tmp_path):
+    """To the weights of the runs of one process and of two, but for their rounding."""
+    assert all_end(start_world(2, die_at, tmp_path / "run", 30)) == [0, 0]
+    train_in(tmp_path / "run", *ONE, "resume=true", "trainer.max_epochs=2")
+    folders = runs / "one" / "run", tmp_path / "run"
+    one, resumed = (torch.load(f / "checkpoints" / "last.ckpt", weights_only=True) for f in folders)
+    assert one["images_seen"] == resumed["images_seen"] == 12 * 64
+    for name, weight in one["current_model_state"].items():
+        torch.testing.assert_close(resumed["current_model_state"][name], weight, rtol=0.01, atol=1e-4)
+
+
 def stop_at(folder, n, rank):
     def stop():
         if int(os.environ["RANK"]) == rank:

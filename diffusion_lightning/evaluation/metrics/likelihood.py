@@ -20,6 +20,8 @@ class Likelihood(Metric):
         steps: times of DDPM's walk; None is all timesteps.
     """
 
+    needs_model = True
+
     def __init__(self, flow: FlowLikelihood, num_images: int = 100, steps: int | None = None) -> None:
         self.flow = flow
         self.num_images = check_at_least("num_images", num_images)

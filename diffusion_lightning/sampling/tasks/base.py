@@ -1,9 +1,9 @@
 """What every task shares."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ class Task(ABC):
 
     A new task writes `__call__`; its constructor checks its own options.
     """
+
+    unread: ClassVar[Mapping[str, str]] = {}
+    """Options of `sample.py` that would change nothing, and those that the task goes by instead."""
 
     @abstractmethod
     def __call__(self, request: SamplingRequest, out: Path) -> Path:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -32,6 +32,8 @@ class ClampStudy(Task):
         num_images: images that are averaged.
         shown: images in the figure.
     """
+
+    unread: ClassVar = {"num_images": "task.num_images", "clamp": "task.clamps"}
 
     def __init__(self, clamps: Mapping[str, Clamp], num_images: int = 64, shown: int = 8) -> None:
         self.clamps = dict(clamps)

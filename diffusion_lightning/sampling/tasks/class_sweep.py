@@ -1,6 +1,7 @@
 """From one class to the next."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -17,6 +18,8 @@ class ClassSweep(Task):
         rows: pairs: (labels[0], labels[1]), (labels[1], labels[2]), …
         points: images in a row, the ends included.
     """
+
+    unread: ClassVar = {"num_images": "task.rows"}
 
     def __init__(self, rows: int = 5, points: int = 9) -> None:
         self.rows = task_count("rows", rows)

@@ -1,6 +1,7 @@
 """The walk itself, as a figure and as a film."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class Filmstrip(Task):
         film: name of the film, ending in .webp or .gif; None for none.
         seconds: duration of the film.
     """
+
+    unread: ClassVar = {"num_images": "task.rows"}
 
     def __init__(
         self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
 
@@ -17,6 +18,8 @@ class GuidanceSweep(Task):
         columns: images in a row.
     """
 
+    unread: ClassVar = {"num_images": "task.columns", "guidance.scale": "task.scales"}
+
     def __init__(self, scales: Sequence[float] = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0), columns: int = 10) -> None:
         if not scales:
             raise UserError("scales is empty; give at least one, such as [1,2,4].")
@@ -25,6 +28,9 @@ class GuidanceSweep(Task):
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw row by row."""
-        y, numbers = request.y(self.columns), range(self.columns)
-        guidances = [replace(request.sampling.guidance, scale=float(w)) for w in self.scales]
+        with naming("task.scales"):
+            guidances = [replace(request.sampling.guidance, scale=float(w)) for w in self.scales]
+        labelled = next((g for g in guidances if g.uses_labels), guidances[0])
+        y = replace(request, sampling=replace(request.sampling, guidance=labelled)).y(self.columns)
+        numbers = range(self.columns)
         return save_rows([request.draw(request.noise(numbers), y, guidance=g) for g in guidances], out)

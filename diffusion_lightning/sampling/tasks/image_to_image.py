@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -21,6 +22,8 @@ class ImageToImage(Task):
         images: the originals.
         t_starts: times at which the walks begin, each in (0, 1].
     """
+
+    unread: ClassVar = {"num_images": "task.images"}
 
     def __init__(
         self, images: ImageRefs = (0, 1, 2, 3, 4, 5), t_starts: Sequence[float] = (0.2, 0.4, 0.5, 0.6, 0.8)

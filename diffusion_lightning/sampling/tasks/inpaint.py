@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class Inpaint(Task):
         mask: an image file of the model's size in place of the hole, white where pixels are unknown.
         samples: fillings of each image.
     """
+
+    unread: ClassVar = {"num_images": "task.images and task.samples"}
 
     def __init__(
         self,

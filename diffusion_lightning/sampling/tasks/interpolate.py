@@ -1,6 +1,7 @@
 """Strips from one image to another."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.sampling.request import SamplingRequest
@@ -21,6 +22,8 @@ class Interpolate(Task):
         images: files, or numbers of test images, A and B in turn; None draws them.
         refinements: of the inversion.
     """
+
+    unread: ClassVar = {"num_images": "task.pairs"}
 
     def __init__(
         self,

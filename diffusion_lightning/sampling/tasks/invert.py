@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ class Invert(Task):
         images: the originals.
         refinements: see `diffusion_lightning.invert`.
     """
+
+    unread: ClassVar = {"num_images": "task.images"}
 
     def __init__(self, images: ImageRefs = (0, 1, 2, 3, 4, 5), refinements: int = 2) -> None:
         self.images = image_refs(images)

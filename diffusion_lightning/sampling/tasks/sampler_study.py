@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,6 +26,8 @@ class SamplerStudy(Task):
         evaluations: upper bounds of the evaluations in a walk; one column of panels each.
         num_images: images in a panel.
     """
+
+    unread: ClassVar = {"num_images": "task.num_images", "sampler": "task.samplers and task.evaluations"}
 
     def __init__(
         self,

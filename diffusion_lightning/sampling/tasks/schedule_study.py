@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,10 @@ class ScheduleStudy(Task):
         image: a file, or the number of a test image.
         times: columns of the forward process, t = 0 … 1.
     """
+
+    unread: ClassVar = dict.fromkeys(
+        ("num_images", "labels", "sampler", "guidance", "clamp"), "task.schedules and task.image"
+    )
 
     def __init__(self, schedules: Mapping[str, Schedule], image: int | str = 0, times: int = 11) -> None:
         self.schedules = dict(schedules)

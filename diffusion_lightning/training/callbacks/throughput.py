@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from diffusion_lightning.data.base import data_of
+
 
 class Throughput(TQDMProgressBar):
     """Lightning's progress bar with images/s (of all processes) and the time left of the run."""
@@ -15,13 +17,13 @@ class Throughput(TQDMProgressBar):
         super().__init__(refresh_rate=refresh_rate)
         self._training_seconds = 0.0
         self._images = 0
-        self._steps = 0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Start the clock of the batch."""
         super().on_train_batch_start(trainer, pl_module, *args)
         if self._images == 0:
             self._last = time.perf_counter()
+            self._first_step = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -31,8 +33,7 @@ class Throughput(TQDMProgressBar):
         # Validation, sampling and checkpoints between batches count: they are part of the time left.
         self._training_seconds += now - self._last
         self._last = now
-        self._images += len(batch[0]) * trainer.world_size
-        self._steps += 1
+        self._images += data_of(trainer).train_batches.images_in(batch_idx)
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             pl_module.log("train/images_per_second", self._images / self._training_seconds)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
@@ -41,15 +42,16 @@ class Throughput(TQDMProgressBar):
         """The bar's metrics, with images/s and the time left of all epochs."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
-        if self._steps:
+        if self._images:
             metrics["images/s"] = f"{self._images / self._training_seconds:.0f}"
-            left = self._batches_left(trainer)
-            if left is not None:
-                seconds = left * self._training_seconds / self._steps
+            seconds = self._seconds_left(trainer)
+            if seconds is not None:
                 metrics["left"] = str(timedelta(seconds=round(seconds)))
         return metrics
 
-    @staticmethod
-    def _batches_left(trainer: Trainer) -> float | None:
-        total = trainer.estimated_stepping_batches
-        return None if total == float("inf") else max(0, total - trainer.global_step)
+    def _seconds_left(self, trainer: Trainer) -> float | None:
+        """Seconds of the steps that are left; None of a run without end, or before its first step."""
+        total, done = trainer.estimated_stepping_batches, trainer.global_step - self._first_step
+        if total == float("inf") or done == 0:
+            return None
+        return max(0, total - trainer.global_step) * self._training_seconds / done

@@ -50,7 +50,7 @@ def test_a_run_may_die_again_and_again(uninterrupted, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ["trainer.accumulate_grad_batches=2", "callbacks.last.every_n_steps=1"],
+        ["trainer.accumulate_grad_batches=4", "callbacks.last.every_n_steps=1"],  # of 6 batches
         ["trainer.val_check_interval=0.5", "callbacks.sample_grid.every_n_steps=3", "guidance=cfg"],
         [
             "trainer.check_val_every_n_epoch=null",

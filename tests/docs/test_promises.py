@@ -1,0 +1,244 @@
+"""What the pages promise and no other test looks at: their commands compose, their lists are whole."""
+
+import re
+import shlex
+import sys
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf, open_dict
+
+from diffusion_lightning.commands.arguments import readable
+from diffusion_lightning.commands.unread import check_read
+from tests.docs.test_pages import PAGES, PROJECT
+from tests.support.command import SMALL
+from tests.support.configs import CONF, composed, names
+from tests.support.in_process import succeed_here
+from tests.support.pages import read
+
+PROGRAM = re.compile(r"(?:python |diffusion-)(train|sample|evaluate)(?:\.py)?(?: |$)|docs/train\.sbatch ")
+
+
+def commands():
+    """Every command line in the pages' blocks and between backticks: its program and its options."""
+    found = set()
+    for page in PAGES:
+        text = re.sub(r"<[^>\n]*>|CKPT", "run", read(page).replace("\\\n", " "))
+        blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+        prose = re.sub(r"```.*?```", "", text, flags=re.S)
+        lines = [line for block in blocks for line in block.splitlines()]
+        lines += [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+        for line in lines:
+            if line.startswith("#") or not (program := PROGRAM.search(f"{line} ")):
+                continue
+            words = shlex.split(line[program.end() - 1 :], comments=True)
+            options = [word for word in words if "=" in word and word[0] != "-"]
+            if "--config-dir" not in words and not any("my_" in word for word in words):
+                found.add((program[1] or "train", *options))
+    return sorted(found)
+
+
+def first(option):
+    """The first value of a sweep, any one of an interval; other options as they are."""
+    override = OverridesParser.create().parse_override(readable(option))
+    if not override.is_sweep_override():
+        return [readable(option)]
+    if not override.is_discrete_sweep():
+        return [f"{override.get_key_element()}={override.value().start}"]
+    return [f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"]
+
+
+def enough():
+    """Those of the commands that have an option which no longer one has."""
+    seen, chosen = set(), []
+    for program, *options in sorted(commands(), key=len, reverse=True):
+        new = {(program, option) for option in options} - seen
+        seen |= new
+        chosen += [(program, *options)] if new else []
+    return chosen
+
+
+@pytest.mark.parametrize("command", enough(), ids=" ".join)
+def test_a_command_of_the_pages_composes_and_all_of_it_is_read(command):
+    program, *options = command
+    cfg = composed(program, *(part for option in options for part in first(option)))
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    check_read(cfg, program)
+
+
+def test_there_are_commands_to_look_at():
+    programs = [program for program, *_ in commands()]
+    assert min(programs.count(name) for name in ("train", "sample", "evaluate")) > 5
+
+
+ROWS = dict(re.findall(r"^\| (`[^|]+`) \| (.*) \|$", read("README.md"), re.M))
+LISTED = {group: text for key, text in ROWS.items() for group in re.findall(r"`([\w/]+)`", key)}
+
+
+@pytest.mark.parametrize(
+    "group", ["guidance", "sampler", "logger", "callbacks", "speed", "debug", "extractor"]
+)
+def test_the_readme_lists_every_option_of_a_group(group):
+    listed = set(re.findall(r"`([\w/]+)`", LISTED[group])) | set(re.findall(r"(\w+)=", LISTED[group]))
+    assert set(names(group)) - {"module"} <= listed
+    if group == "sampler":
+        assert set(names("sampler/grid")) <= listed
+
+
+def test_the_readme_lists_every_metric_and_every_task():
+    text = read("README.md")
+    for name in names("metrics"):
+        assert f"`{name}`" in text, name
+    for name in {*names("task")} - {"generate"}:
+        assert f"`task={name}`" in text, name
+
+
+def test_the_readme_lists_the_extras():
+    (listed,) = re.findall(r"Extras, as in [^:]*:(.*?)\n\n", read("README.md"), re.S)
+    assert set(re.findall(r"`(\w+)`", listed)) == set(PROJECT["optional-dependencies"]) - {"dev", "bench"}
+
+
+def test_the_tables_of_speed_say_what_was_measured():
+    tables = [
+        re.findall(r"^\| (?:training|sampling), .*$", read(page), re.M)
+        for page in ("README.md", "docs/speed.md")
+    ]
+    assert tables[0] == tables[1] and len(tables[0]) == 4
+    measured = read("benchmarks/results/amd-epyc-2cores.md")
+    for row in tables[0]:
+        for number in re.findall(r"\| ([\d.,]+)", row):
+            assert re.search(rf"\| {re.escape(number.removesuffix('.0'))}[ (]", measured), row
+
+
+def test_a_run_has_the_folder_of_its_data_set_and_time():
+    for dataset in names("dataset"):
+        cfg = composed("train", f"dataset={dataset}")
+        HydraConfig.instance().set_config(cfg)
+        assert re.fullmatch(rf"outputs/{dataset}/\d{{4}}-\d\d-\d\d_\d\d-\d\d-\d\d.*", cfg.hydra.run.dir)
+
+
+@pytest.mark.parametrize("kind", ["launcher", "sweeper"])
+def test_launchers_and_sweepers_have_the_settings_that_the_page_says(kind):
+    rows = re.findall(rf"^\| `hydra/{kind}=(\w+)` \|.*\| (.*) \|$", read("docs/scaling.md"), re.M)
+    assert {name for name, _ in rows} == set(names(f"hydra/{kind}"))
+    for name, settings in rows:
+        for command in "train", "sample", "evaluate":
+            node = composed(command, f"hydra/{kind}={name}").hydra[kind]
+            for setting in re.findall(r"`(?:hydra\.\w+)?\.?([\w.]+?)(?:=(\w+))?`", settings):
+                key, value = setting[0].removeprefix(f"{kind}."), setting[1]
+                assert OmegaConf.select(node, key, default="absent") != "absent", key
+                assert not value or str(OmegaConf.select(node, key)) == value, key
+
+
+PARTS = {
+    "parameterization": (
+        """
+class Part(dl.Eps):
+    "ε, doubled."
+    def target(self, x0, eps, alpha, sigma):
+        return 2 * eps
+    def x0(self, output, x_t, alpha, sigma):
+        return super().x0(output / 2, x_t, alpha, sigma)
+    def x0_gain(self, alpha, sigma):
+        return super().x0_gain(alpha, sigma) / 2
+""",
+        {},
+    ),
+    "objective": (
+        """
+class Part(dl.Objective):
+    "Every timestep twice."
+    def weight(self, alpha, sigma, p):
+        return 2 * torch.ones_like(alpha)
+""",
+        {},
+    ),
+    "network": (
+        """
+class Part(torch.nn.Module):
+    "One convolution."
+    def __init__(self, channels, num_classes):
+        super().__init__()
+        self.num_classes, self.layer = num_classes, torch.nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x_t, time, y):
+        return self.layer(x_t)
+""",
+        {"channels": "${dataset.image_channels}", "num_classes": "${dataset.num_classes}"},
+    ),
+    "clamp": (
+        "\nclass Part(dl.Clamp):\n    'tanh.'\n    def __call__(self, x0):\n        return x0.tanh()\n",
+        {},
+    ),
+    "sampler/grid": (
+        """
+class Part(dl.Grid):
+    "Even in t."
+    def times(self, schedule, u, t_start, t_1):
+        return t_1 + u * (t_start - t_1)
+""",
+        {},
+    ),
+    "extractor": ("\nclass Part(torch.nn.Flatten):\n    'The pixels.'\n", {}),
+    "task": (
+        """
+class Part(dl.Task):
+    "One image."
+    def __call__(self, request, out):
+        images = request.draw(request.noise([0]), request.y(1))
+        return dl.save_grid(images, out / "one.png")
+""",
+        {},
+    ),
+    "callbacks": (
+        """
+class Part(lightning.pytorch.Callback):
+    "Leaves a file."
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+    def on_train_end(self, trainer, pl_module):
+        (self.folder / "mine").touch()
+""",
+        {"folder": "${paths.run_dir}"},
+    ),
+}
+"""Kind → one class, and the options of its YAML; docs/extending.md has the other four kinds."""
+
+
+def test_a_part_of_any_kind_is_one_python_file_and_one_yaml(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    chosen, modules = {}, [f"part_{kind.replace('/', '_')}" for kind in PARTS]
+    for (kind, (code, options)), module in zip(PARTS.items(), modules, strict=True):
+        head = "import pathlib\nimport lightning\nimport torch\nimport diffusion_lightning as dl\n"
+        (tmp_path / f"{module}.py").write_text(head + code)
+        folder = tmp_path / "conf_of_mine" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        node = {"_target_": f"{module}.Part", **options}
+        text = {"defaults": ["default", "_self_"], "mine": node} if kind == "callbacks" else node
+        (folder / "mine.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(text)))
+        chosen[kind] = f"{kind}=mine"
+    small = [option for option in SMALL if not option.startswith("network")]
+    where, drawing = ["--config-dir", "conf_of_mine"], [chosen["clamp"], chosen["sampler/grid"]]
+    of_training = [option for kind, option in chosen.items() if kind != "task"]
+    succeed_here("train.py", *where, *of_training, *small, "hydra.run.dir=run", cwd=tmp_path)
+    assert (tmp_path / "run" / "mine").exists()
+    of_model = ["checkpoint=run", f"trust=[{','.join(modules)}]", "sampler.steps=2"]
+    succeed_here("sample.py", *where, *of_model, *drawing, chosen["task"], "out=drawn", cwd=tmp_path)
+    assert (tmp_path / "drawn" / "one.png").exists()
+    succeed_here(
+        "evaluate.py", *where, *of_model, *drawing, "num_images=4", "metrics=[fid]", "out=m", cwd=tmp_path
+    )
+    assert (tmp_path / "m" / "evaluation.json").exists()
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def test_the_kinds_of_the_map_are_those_that_are_tried():
+    rows = re.findall(
+        r"^\| ([\w ]+?)(?: of `sample.py`)? \|.*\| `conf/([\w/]+)/` \|$", read("docs/architecture.md"), re.M
+    )
+    recipes = {"schedule", "sampler", "dataset", "metrics"}
+    assert {folder for _, folder in rows} == set(PARTS) | recipes | {"guidance"}  # a field of `Guidance`
+    assert {path.name for path in CONF.iterdir()} >= {folder.partition("/")[0] for _, folder in rows}
