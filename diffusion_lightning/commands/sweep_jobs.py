@@ -96,6 +96,7 @@ def _record(error: Exception, file: Path) -> None:
     from diffusion_lightning.evaluation.record import overrides
 
     message = user_message(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
+    file.parent.mkdir(parents=True, exist_ok=True)  # a job that wrote nothing has no folder any more
     with atomic_write(file) as record:
         json.dump({"overrides": overrides(), "error": message}, record, indent=2)
 

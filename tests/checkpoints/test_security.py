@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from diffusion_lightning.checkpoints.reader import load_test_images
 from diffusion_lightning.commands.resolvers import job_folder
@@ -144,7 +145,7 @@ def test_a_checkpoint_cannot_choose_a_folder_to_download_into(tmp_path):
     ["../../x", "/etc/x", "a=../../x", "..", ".", "", "a=b\x00c", "a=b\nc", "a=" + "ü" * 300, "a='x y'", "~"],
 )
 def test_a_jobs_folder_is_one_name(overrides):
-    name = job_folder(overrides)
+    name = job_folder(overrides, _root_=OmegaConf.create())
     assert name not in ("", ".", "..") and "/" not in name and name.isprintable()
     assert len(name.encode()) <= 255 and (Path("sweep") / name).resolve().parent == Path("sweep").resolve()
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from diffusion_lightning.commands.train_extractor import accuracy, shifted, train
+from diffusion_lightning.commands.train_extractor import train
 from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.training.classifier import accuracy, shifted
 from tests.support.configs import composed
 from tests.support.images import random_pixels
 
