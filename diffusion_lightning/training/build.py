@@ -50,11 +50,11 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     for name, node in cfg.callbacks.items():
         if not node:
             continue
+        if given := parts.keys() & node.keys() if node.get("_partial_") else None:
+            raise UserError(f"callbacks.{name}.{given.pop()} is the run's own; leave it out.")
         callback = instantiate(node)
         if isinstance(callback, partial):
             asked = signature(callback).parameters.keys() & parts
-            if given := asked & node.keys():
-                raise UserError(f"callbacks.{name}.{given.pop()} is the run's own; leave it out.")
             with naming(f"callbacks.{name}"):
                 callback = callback(**{part: parts[part](cfg) for part in asked})
         callbacks.append(callback)
