@@ -53,12 +53,12 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     for name, node in cfg.callbacks.items():
         if not node:
             continue
+        if given := parts.keys() & node.keys() if node.get("_partial_") else None:
+            raise UserError(f"callbacks.{name}.{given.pop()} is the run's own; leave it out.")
         callback = instantiate(node)
         with naming(f"callbacks.{name}"):
             if isinstance(callback, partial):
                 asked = signature(callback).parameters.keys() & parts
-                if given := asked & node.keys():
-                    raise UserError(f"{given.pop()} is the run's own; leave it out.")
                 callback = callback(**{part: parts[part](cfg) for part in asked})
             check_files(callback, callbacks)
         callbacks.append(callback)

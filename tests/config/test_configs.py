@@ -16,7 +16,7 @@ from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.networks import UNet
 from diffusion_lightning.sampling.generate import generate
-from diffusion_lightning.training.build import build_callbacks
+from diffusion_lightning.training.build import build_callbacks, build_trainer
 from tests.support.configs import CONF, composed, names
 from tests.support.networks import perturb
 from tests.support.oracles import GaussianOracle, normal, sampling_model, through_a_network
@@ -47,6 +47,20 @@ def test_every_option_trains(options, tmp_path):
     del cfg.hydra
     check_read(cfg, "train")
     OmegaConf.resolve(cfg)
+
+
+BARS = ["diffusion_lightning.Throughput"]
+BARS += [f"lightning.pytorch.callbacks.{name}" for name in ("RichProgressBar", "TQDMProgressBar")]
+
+
+@pytest.mark.parametrize("bar", BARS)
+def test_a_run_without_a_progress_bar_needs_no_other_option(bar, tmp_path):
+    options = ["trainer.enable_progress_bar=false", f"callbacks.progress_bar._target_={bar}"]
+    cfg = composed("train", *options, "trainer.accelerator=cpu", f"paths.run_dir={tmp_path}")
+    HydraConfig.instance().set_config(cfg)
+    trainer = build_trainer(cfg)
+    assert trainer.progress_bar_callback is None
+    assert len(trainer.callbacks) == len(cfg.callbacks) - 1
 
 
 CHOSEN = {
