@@ -55,6 +55,7 @@ from .diffusion.schedules import Schedule as Schedule
 from .errors import UserError as UserError
 from .evaluation.comparison import Comparison as Comparison
 from .evaluation.comparison import Metric as Metric
+from .evaluation.doubt import Doubtful as Doubtful
 from .evaluation.extractors import Classifier as Classifier
 from .evaluation.extractors import Inception as Inception
 from .evaluation.metrics.classes import Classes as Classes

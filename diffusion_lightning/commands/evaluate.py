@@ -49,6 +49,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
+    samples = measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out)
+    measured = {"samples": samples, **floor}
     record = {
         "format": FORMAT,
         "overrides": overrides(),
@@ -56,8 +58,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "nfe": inputs.nfe,
         "dtype": inputs.dtype,
         "seconds": round(seconds, 3),
-        "samples": measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out),
-        **floor,
+        **{name: figures.values for name, figures in measured.items()},
+        "reasons": {name: figures.reasons for name, figures in measured.items() if figures.reasons},
         "asked": asked,
         "provenance": provenance(inputs.extractor, reference),
     }

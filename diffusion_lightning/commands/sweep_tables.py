@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
 from diffusion_lightning.figures import draw_lines, new_figure
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import write_json
 from diffusion_lightning.loggers import last_values
 from diffusion_lightning.tables import write_csv, write_markdown
 
@@ -109,6 +109,7 @@ class EvaluationTable(SweepTable):
             draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
             if y == "fid":
                 axis.set_yscale("log")
+            if y == "fid" and rows[0]["fid_floor"] != "":
                 axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="N test images")
             if x == "nfe":
                 axis.set_xscale("log", base=2)
@@ -133,8 +134,7 @@ class TrainingTable(SweepTable):
                 "overrides": overrides(),
                 "metrics": last_values(folder / "metrics.csv"),
             }
-            with atomic_write(folder / RESULT) as file:
-                json.dump(result, file, indent=2)
+            write_json(result, folder / RESULT)
         super().on_job_end(config, job_return, **kwargs)
 
     def rows(self, folder: Path) -> list[Row]:
@@ -148,12 +148,13 @@ class TrainingTable(SweepTable):
 
 def _evaluation(record: dict[str, Any]) -> Row:
     source, asked = record["provenance"], record["asked"]
-    floor = record.get("floor_same_n", record["floor"])
+    floor, reasons = record.get("floor_same_n", record["floor"]), record.get("reasons", {}).get("samples", {})
     return {
         **record["overrides"],
         "nfe": record["nfe"],
-        **record["samples"],
-        **({"fid_floor": floor["fid"]} if "fid" in floor else {}),
+        **{name: _known(value) for name, value in record["samples"].items()},
+        **({"fid_floor": _known(floor["fid"])} if "fid" in floor else {}),
+        **({"reasons": "; ".join(f"{name}: {why}" for name, why in reasons.items())} if reasons else {}),
         "num_images": record["num_images"],
         "seed": asked["seed"],
         "seconds": record["seconds"],
@@ -166,12 +167,19 @@ def _evaluation(record: dict[str, Any]) -> Row:
 
 def _training(result: dict[str, Any]) -> Row:
     name, metrics = result["optimized_metric"], result["metrics"]
+    metrics = {key: _known(value) for key, value in metrics.items()}
     return {name: metrics.get(name, "")} | result["overrides"] | metrics
+
+
+def _known(value: float | None) -> float | str:
+    """The value of a cell, which is empty for null."""
+    return "" if value is None else value
 
 
 def _score(result: dict[str, Any]) -> tuple[bool, float]:
     """The key of the order: smaller is better, and NaN or no value is worst."""
-    value = result["metrics"].get(result["optimized_metric"], math.nan)
+    value = result["metrics"].get(result["optimized_metric"])
+    value = math.nan if value is None else value
     return math.isnan(value), value
 
 

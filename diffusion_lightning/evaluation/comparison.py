@@ -1,7 +1,7 @@
 """What a metric gets, and what it returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from diffusion_lightning.data.batches import ImageSet
+from diffusion_lightning.evaluation.doubt import Figure
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 
@@ -40,5 +41,5 @@ class Metric(ABC):
     """A way to measure images; a plain config object."""
 
     @abstractmethod
-    def __call__(self, compared: Comparison) -> dict[str, float]:
-        """Name → value; empty if it cannot be computed for these images."""
+    def __call__(self, compared: Comparison) -> Mapping[str, Figure]:
+        """Name → value, or `Doubtful` with the reason; empty if it does not apply to these images."""

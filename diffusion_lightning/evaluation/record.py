@@ -21,7 +21,7 @@ from diffusion_lightning.hashing import file_sha256
 
 RECORD = "evaluation.json"
 
-FORMAT = 1
+FORMAT = 2
 """Rises when records contain other keys, or keys mean something else."""
 
 FORMAT_0 = {

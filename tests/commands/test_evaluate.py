@@ -80,6 +80,21 @@ def test_every_metric_is_measured_beside_the_floor(measure):
     assert {p.name for p in Path("out").iterdir()} == {"evaluation.json", "samples.png", "neighbours.png"}
 
 
+def test_of_two_images_it_says_which_figures_mean_nothing_and_why(measure, caplog, capsys):
+    record = measure("num_images=2", "sampler.steps=2")
+    text = Path("out/evaluation.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == record
+    values, reasons = record["samples"], record["reasons"]
+    null = {name for name, value in values.items() if value is None}
+    assert {"is", "is_std", "recall"} == null and null < reasons["samples"].keys()
+    assert null == {name for name, value in record["floor_same_n"].items() if value is None}
+    assert "2 images cannot span 64 features" in reasons["samples"]["fid"] and values["fid"] > 0
+    assert "floor" not in reasons and None not in record["floor"].values()
+    said = [line for line in caplog.messages if line.startswith("is of 2 images and of as many test images:")]
+    assert len(said) == 1 and "at least 20 images" in said[0]
+    assert "none" in capsys.readouterr().out
+
+
 FASTER = {"bits": ["metrics.bits.num_images=2", "metrics.bits.steps=2", "metrics.bits.flow.steps=2"]}
 """Options of metrics that take long."""
 
@@ -263,7 +278,7 @@ def bad_files():
         (["samples=other.npz"], FILE, "arr_0"),
         (["samples=text.npz"], FILE, "cannot be read"),
         (["samples=absent.npz"], FILE, r"absent\.npz"),
-        (["samples=one.npz"], FILE, "at least two"),
+        (["samples=one.npz"], FILE, "holds one image; an evaluation takes at least two"),
         (["samples=one.npz"], ["extractor=digits"], "dataset="),
         (["samples=one.npz"], ["dataset=digits"], "extractor="),
         (["samples=one.npz"], ["dataset=digits", "extractor=module"], "_target_"),
