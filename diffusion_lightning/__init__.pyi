@@ -1,3 +1,4 @@
+from .captions import Captions as Captions
 from .commands.gpu_per_job import OneGPUPerJob as OneGPUPerJob
 from .commands.sweep_tables import EvaluationTable as EvaluationTable
 from .commands.sweep_tables import TrainingTable as TrainingTable

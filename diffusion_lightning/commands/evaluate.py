@@ -49,7 +49,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
-    samples = measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out)
+    title = inputs.title if cfg.captions else ""
+    samples = measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out, title=title)
     measured = {"samples": samples, **floor}
     record = {
         "format": FORMAT,
@@ -61,9 +62,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         **{name: figures.values for name, figures in measured.items()},
         "reasons": {name: figures.reasons for name, figures in measured.items() if figures.reasons},
         "asked": asked,
-        "provenance": provenance(inputs.extractor, reference),
+        "provenance": provenance(type(inputs.data).__name__, inputs.extractor, reference),
     }
-    save_report(record, images, out)
+    save_report(record, images, out, inputs.data if cfg.captions else None)
     log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)
     return record
 

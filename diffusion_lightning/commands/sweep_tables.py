@@ -31,6 +31,14 @@ log = logging.getLogger(__name__)
 QUALITIES = "fid", "accuracy"
 """Figures that are plotted against the guidance scale."""
 
+AXES = {
+    "nfe": "evaluations of the network per walk",
+    "guidance.scale": "guidance scale w",
+    "fid": "FID: Fréchet distance to the training images",
+    "accuracy": "fraction of images of their class",
+}
+"""What is along an axis."""
+
 RESULT = "result.json"
 """The file with the result of a training in a sweep, written when it is finished."""
 
@@ -104,13 +112,14 @@ class EvaluationTable(SweepTable):
         panels = [(x, y, along) for x, y, along in panels if len({row[x] for row in _having(rows, x, y)}) > 1]
         if not panels:
             return None
-        figure, (part,) = new_figure(6 * len(panels), [4.5])
+        figure, (part,) = new_figure(6 * len(panels), [4.5], _title(rows))
         for axis, (x, y, along) in zip(part.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
             if y == "fid":
                 axis.set_yscale("log")
             if y == "fid" and rows[0]["fid_floor"] != "":
-                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="N test images")
+                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="test images (the floor)")
+            axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
             if x == "nfe":
                 axis.set_xscale("log", base=2)
                 axis.xaxis.set_major_formatter("{x:g}")
@@ -158,11 +167,22 @@ def _evaluation(record: dict[str, Any]) -> Row:
         "num_images": record["num_images"],
         "seed": asked["seed"],
         "seconds": record["seconds"],
+        "data": source.get("data", ""),
         "checkpoint": asked.get("checkpoint_sha256", "")[:12],
         "extractor": source["extractor_sha256"][:12],
         "statistics": source["train_statistics_sha256"][:12],
         "versions": " ".join(f"{name}={number}" for name, number in source["versions"].items()),
     }
+
+
+def _title(rows: Sequence[Row]) -> str:
+    """Data, model, features, numbers of images and seeds of a study, as far as they are known."""
+    names = {"data": "", "checkpoint": "checkpoint ", "extractor": "features of ", "num_images": "n = "}
+    said = []
+    for column, name in {**names, "seed": "seed "}.items():
+        values = dict.fromkeys(str(row[column]) for row in rows if row.get(column, "") != "")
+        said += [name + ", ".join(values)] if values else []
+    return "; ".join(said)
 
 
 def _training(result: dict[str, Any]) -> Row:

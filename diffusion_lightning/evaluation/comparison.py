@@ -25,6 +25,7 @@ class Comparison:
         likelihood: bits per dimension of (pixels, labels) under the model that drew the images, such as
             `DiffusionModel.likelihood`; None if no model drew them.
         pictures: the folder in which a metric may save images; None for none.
+        title: whose images are compared with which data, for the titles of pictures; empty for bare pictures.
     """
 
     samples: ImageStatistics
@@ -35,6 +36,7 @@ class Comparison:
     test: ImageStatistics
     likelihood: Callable[..., Any] | None = None
     pictures: Path | None = None
+    title: str = ""
 
 
 class Metric(ABC):

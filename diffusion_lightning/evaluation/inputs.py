@@ -49,6 +49,12 @@ class EvaluationInputs:
         return self.request.likelihood if self.request else None
 
     @property
+    def title(self) -> str:
+        """Whose images are compared with which data, for the titles of pictures."""
+        data = f"{self.total} images, and the training images of {type(self.data).__name__}"
+        return self.request.title(data) if self.request else data
+
+    @property
     def nfe(self) -> int | None:
         """Evaluations of the network in the longest walk; None for images from a file."""
         return self.request.nfe if self.request else None

@@ -8,11 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.evaluation.measure import MeasuredImages
 from diffusion_lightning.evaluation.record import RECORD
 from diffusion_lightning.files import write_json
 from diffusion_lightning.images import grid_columns, save_grid
 from diffusion_lightning.loggers import log_image
+from diffusion_lightning.sampling.labels import class_captions
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +25,21 @@ SETS = {"samples": "{} images", "floor_same_n": "as many test images", "floor": 
 """The sets of images in a record, and what each is called."""
 
 
-def save_report(record: dict[str, Any], images: MeasuredImages, out: Path) -> None:
-    """Write evaluation.json and samples.png, and print the table."""
+def save_report(record: dict[str, Any], images: MeasuredImages, out: Path, named: ImageData | None) -> None:
+    """Write evaluation.json and samples.png, and print the table.
+
+    Args:
+        record: what is written.
+        images: the images that were measured.
+        out: the folder.
+        named: the data that name the classes in the picture; None for a bare picture.
+    """
     first = images.pixels[:GRID_IMAGES]
     labels = images.statistics.labels[:GRID_IMAGES]
-    save_grid(first, out / "samples.png", grid_columns(len(first), len(labels.unique())))
+    columns = grid_columns(len(first), len(labels.unique()))
+    facts = (named.num_classes, named.class_names) if named else None
+    captions = class_captions(labels.tolist(), columns, *facts) if facts else None
+    save_grid(first, out / "samples.png", columns, captions)
     write_json(record, out / RECORD)
     Console().print(table(record))
     for line in doubts(record):

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
+from diffusion_lightning.captions import captioned
 from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
 from diffusion_lightning.commands.evaluate import evaluate
 from diffusion_lightning.commands.messages import user_message
@@ -93,6 +94,30 @@ def test_of_two_images_it_says_which_figures_mean_nothing_and_why(measure, caplo
     said = [line for line in caplog.messages if line.startswith("is of 2 images and of as many test images:")]
     assert len(said) == 1 and "at least 20 images" in said[0]
     assert "none" in capsys.readouterr().out
+
+
+def test_pictures_say_what_they_show_or_are_bare_and_no_figure_changes(measure, monkeypatch):
+    said = []
+
+    def spy(grid, captions, rows, columns):
+        said.append((grid, captions, rows))
+        return captioned(grid, captions, rows, columns)
+
+    monkeypatch.setattr("diffusion_lightning.images.captioned", spy)
+    options = ["num_images=20", "sampler.steps=2", "metrics=[neighbours]"]
+    record = measure(*options)
+    (neighbours, beside, rows), (samples, above, _) = said
+    assert beside.columns == ["sample", "nearest", "2.", "3.", "4.", "5."] and len(beside.rows) == rows == 10
+    assert "20 images" in beside.title and "Digits; UNet, Linear" in beside.title and "8-bit" in beside.title
+    nearest = [float(text) for text in beside.images if text]
+    assert len(nearest) == 50
+    assert all(nearest[i : i + 5] == sorted(nearest[i : i + 5]) for i in range(0, 50, 5))
+    assert above.columns == list("0123456789")
+    assert measure(*options, "captions=false") == record  # done already
+    measure(*options, "captions=false", out="bare")
+    assert len(said) == 2
+    assert read_image("bare/neighbours.png").equal(neighbours)
+    assert read_image("bare/samples.png").equal(samples)
 
 
 FASTER = {"bits": ["metrics.bits.num_images=2", "metrics.bits.steps=2", "metrics.bits.flow.steps=2"]}

@@ -166,14 +166,14 @@ def test_the_best_comes_first_and_what_is_not_finished_nowhere(tmp_path):
     assert [row["folder"] for row in rows[:3]] == ["c", "e", "a"] and rows[3]["val/loss"] == ""
 
 
-def test_a_study_shows_no_figure_where_there_is_none_and_why(tmp_path):
+def test_a_study_shows_no_figure_where_there_is_none_and_why(tmp_path, monkeypatch):
     versions = {"extractor_sha256": "e" * 64, "train_statistics_sha256": "s" * 64, "versions": {"torch": "2"}}
+    versions["data"] = "Digits"
     for n, fid in {1: None, 40: 3.5, 60: 2.5}.items():
         (tmp_path / str(n)).mkdir()
-        record = {
-            **{"overrides": {"sampler.steps": float(n)}, "nfe": n, "num_images": n, "seconds": 1.0},
-            **{"samples": {"fid": fid}, "floor": {"fid": fid}, "asked": {"seed": 0}, "provenance": versions},
-        }
+        record = {"overrides": {"sampler.steps": float(n)}, "nfe": n, "num_images": n, "seconds": 1.0}
+        record |= {"samples": {"fid": fid}, "floor": {"fid": fid}, "provenance": versions}
+        record |= {"asked": {"seed": 0, "checkpoint_sha256": "abc"}}
         why = {} if fid else {"reasons": {"samples": {"fid": "because"}, "floor": {"fid": "because"}}}
         write_json(record | why, tmp_path / str(n) / "evaluation.json")
     rows = EvaluationTable().write(tmp_path)
@@ -183,7 +183,10 @@ def test_a_study_shows_no_figure_where_there_is_none_and_why(tmp_path):
         *(("", "", "fid: because"), ("3.5", "3.5", ""), ("2.5", "2.5", ""))
     ]
     assert "None" not in (tmp_path / "study.md").read_text()
+    said = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda _, text, **__: said.append(text))
     assert EvaluationTable().plot(rows, tmp_path).stat().st_size > 10_000
+    assert said == ["Digits; checkpoint abc; features of eeeeeeeeeeee; n = 1, 40, 60; seed 0"]
 
 
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):

@@ -27,4 +27,11 @@ class GuidanceSweep(Task):
         """Draw row by row."""
         y, numbers = request.y(self.columns), range(self.columns)
         guidances = [replace(request.sampling.guidance, scale=float(w)) for w in self.scales]
-        return save_rows([request.draw(request.noise(numbers), y, guidance=g) for g in guidances], out)
+        rows = [request.draw(request.noise(numbers), y, guidance=g) for g in guidances]
+        captions = request.captions(
+            "Guidance scale w: x0 = x0_null + w (x0_y - x0_null), with one noise per column",
+            "guidance",
+            rows=[f"w = {w:g}" for w in self.scales],
+            columns=request.names(y, self.columns),
+        )
+        return save_rows(rows, out, captions)
