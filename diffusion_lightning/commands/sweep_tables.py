@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
+from diffusion_lightning.evaluation.report import by_reason
 from diffusion_lightning.figures import draw_lines, new_figure
 from diffusion_lightning.files import write_json
 from diffusion_lightning.loggers import last_values
@@ -158,12 +159,13 @@ class TrainingTable(SweepTable):
 def _evaluation(record: dict[str, Any]) -> Row:
     source, asked = record["provenance"], record["asked"]
     floor, reasons = record.get("floor_same_n", record["floor"]), record.get("reasons", {}).get("samples", {})
+    doubts = "; ".join(f"{names}: {reason}" for reason, names in by_reason(reasons).items())
     return {
         **record["overrides"],
         "nfe": record["nfe"],
         **{name: _known(value) for name, value in record["samples"].items()},
         **({"fid_floor": _known(floor["fid"])} if "fid" in floor else {}),
-        **({"reasons": "; ".join(f"{name}: {why}" for name, why in reasons.items())} if reasons else {}),
+        **({"reasons": doubts} if doubts else {}),
         "num_images": record["num_images"],
         "seed": asked["seed"],
         "seconds": record["seconds"],

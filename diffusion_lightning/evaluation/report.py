@@ -60,12 +60,20 @@ def table(record: dict[str, Any]) -> Table:
 
 
 def doubts(record: dict[str, Any]) -> list[str]:
-    """Why figures are null, or mean less than they seem: a line each, for all sets of which it is true."""
-    sets: dict[tuple[str, str], list[str]] = {}
-    for key, reasons in record["reasons"].items():
-        for said in reasons.items():
-            sets.setdefault(said, []).append(SETS[key].format(record["num_images"]))
-    return [f"{name} of {' and of '.join(of)}: {reason}" for (name, reason), of in sets.items()]
+    """Why figures are null, or mean less than they seem: a line for each reason and set of images."""
+    return [
+        f"{names} of {SETS[key].format(record['num_images'])}: {reason}"
+        for key, reasons in record["reasons"].items()
+        for reason, names in by_reason(reasons).items()
+    ]
+
+
+def by_reason(reasons: dict[str, str]) -> dict[str, str]:
+    """Reason → the figures of which it is true, `fid, fid_test`."""
+    figures: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        figures.setdefault(reason, []).append(name)
+    return {reason: ", ".join(names) for reason, names in figures.items()}
 
 
 def _cell(values: dict[str, float | None], name: str) -> str:

@@ -120,7 +120,7 @@ class SamplingRequest:
                 guidance or seed.
         """
         denoiser, guidance, sampler = self.model.denoiser, self.sampling.guidance, self.sampling.sampler
-        data = self.model.config["dataset"]["_target_"].rpartition(".")[2]
+        data = self.model.config["dataset"].get("_target_", "").rpartition(".")[2]
         parts = (type(part).__name__ for part in (denoiser.schedule, denoiser.parameterization))
         known = {
             "data": data,
@@ -129,7 +129,7 @@ class SamplingRequest:
             "guidance": f"w = {guidance.scale:g}" if guidance.uses_labels else "unconditional",
             "seed": f"seed {self.seed}",
         }
-        described = "; ".join(said for name, said in known.items() if name not in varied)
+        described = "; ".join(said for name, said in known.items() if said and name not in varied)
         return f"{text}\n{described}" if self.captioned else ""
 
     def captions(self, text: str, *varied: str, **texts: Sequence[str]) -> Captions | None:

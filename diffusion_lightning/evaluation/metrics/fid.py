@@ -32,8 +32,7 @@ def fid(a: ImageStatistics, b: ImageStatistics) -> Figure:
     if isinstance(distance, Doubtful) or n > features:
         return distance
     return Doubtful(
-        f"{n} images cannot span {features} features, so their distance is much too large: compare it only "
-        "with that of as many test images",
+        f"{n} images cannot span {features} features, so it is too large: compare it at equal numbers only",
         distance,
     )
 
