@@ -1,3 +1,4 @@
+from .captions import Captions as Captions
 from .commands.gpu_per_job import OneGPUPerJob as OneGPUPerJob
 from .commands.sweep_jobs import SweepJobs as SweepJobs
 from .commands.sweep_tables import EvaluationTable as EvaluationTable
@@ -56,6 +57,7 @@ from .diffusion.schedules import Schedule as Schedule
 from .errors import UserError as UserError
 from .evaluation.comparison import Comparison as Comparison
 from .evaluation.comparison import Metric as Metric
+from .evaluation.doubt import Doubtful as Doubtful
 from .evaluation.extractors import Classifier as Classifier
 from .evaluation.extractors import Inception as Inception
 from .evaluation.extractors import ResNet as ResNet

@@ -9,15 +9,23 @@ from torch import Tensor
 from diffusion_lightning.compat import needs
 from diffusion_lightning.images import to_uint8
 
+LINE = 0.2
+"""Height of a line of a title, in inches."""
 
-def new_figure(width: float, heights: Sequence[float]) -> tuple[Any, list[Any]]:
+
+def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple[Any, list[Any]]:
     """A matplotlib figure that needs no display, and its subfigures one below the other; sizes in inches.
+
+    The title, if any, makes it higher.
 
     Raises:
         UserError: if matplotlib is not installed.
     """
     Figure = needs("matplotlib.figure", extra="plots").Figure
-    figure = Figure(figsize=(width, sum(heights)), dpi=130, layout="constrained")
+    lines = len(title.splitlines())
+    figure = Figure(figsize=(width, sum(heights) + LINE * lines), dpi=130, layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize="medium")
     parts = figure.subfigures(len(heights), 1, height_ratios=list(heights), squeeze=False)
     return figure, list(parts[:, 0])
 

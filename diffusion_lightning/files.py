@@ -1,5 +1,7 @@
 """Files that are written completely or not at all."""
 
+import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +28,17 @@ def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[A
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write plain containers as JSON; a number that is not finite, which JSON does not know, is null."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 
@@ -38,12 +39,13 @@ def enlarged(images: Tensor, side: int) -> Tensor:
     return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 
 
-def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
+def image_grid(images: Tensor, columns: int | None = None, captions: Captions | None = None) -> Tensor:
     """One image (C, H', W') of many, enlarged, with grey lines between them; uint8 on the CPU.
 
     Args:
         images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
         columns: images per row; the N of rows of images, or about square, unless given.
+        captions: the texts around the grid; None for none.
 
     Raises:
         UserError: if there are no images, or they are neither grey nor RGB.
@@ -60,7 +62,10 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
         )
     columns = grid_columns(len(images)) if columns is None else check_at_least("columns", columns)
     pixels = (images if images.dtype == torch.uint8 else to_uint8(images)).cpu()
-    return make_grid(enlarged(pixels, pixels.shape[-1]), nrow=columns, padding=1, pad_value=128)
+    grid = make_grid(enlarged(pixels, pixels.shape[-1]), nrow=columns, padding=1, pad_value=128)
+    if captions is None:
+        return grid
+    return captioned(grid, captions, math.ceil(len(pixels) / columns), min(columns, len(pixels)))
 
 
 def save_png(image: Tensor, path: str | Path) -> Path:
@@ -74,18 +79,21 @@ def save_png(image: Tensor, path: str | Path) -> Path:
     return path
 
 
-def save_grid(images: Tensor, path: str | Path, columns: int | None = None) -> Path:
+def save_grid(
+    images: Tensor, path: str | Path, columns: int | None = None, captions: Captions | None = None
+) -> Path:
     """Write a grid of images as one PNG and return its path; its folder is made if it does not exist.
 
     Args:
         images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
         path: name of the file.
         columns: images per row; the N of rows of images, or about square, unless given.
+        captions: the texts around the grid; None for none.
 
     Raises:
         UserError: if there are no images, or they are neither grey nor RGB.
     """
-    return save_png(image_grid(images, columns), path)
+    return save_png(image_grid(images, columns, captions), path)
 
 
 def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:

@@ -75,6 +75,9 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     if rank() > 0:
         return {}
+    title = inputs.title if cfg.captions else ""
+    samples = measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out, title=title)
+    measured = {"samples": samples, **floor}
     record = {
         "format": FORMAT,
         "overrides": overrides(),
@@ -82,12 +85,12 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         "nfe": inputs.nfe,
         "dtype": inputs.dtype,
         "seconds": round(seconds, 3),
-        "samples": measure(metrics, images, reference, likelihood=inputs.likelihood, pictures=out),
-        **floor,
+        **{name: figures.values for name, figures in measured.items()},
+        "reasons": {name: figures.reasons for name, figures in measured.items() if figures.reasons},
         "asked": asked,
-        "provenance": provenance(inputs.extractor, reference),
+        "provenance": provenance(type(inputs.data).__name__, inputs.extractor, reference),
     }
-    save_report(record, images, out)
+    save_report(record, images, out, inputs.data if cfg.captions else None)
     log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)
     return record
 

@@ -1,6 +1,5 @@
 """`diffusion-sample`: draw from a checkpoint, `diffusion-sample checkpoint=<run dir> sampler.steps=50`."""
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from diffusion_lightning.commands.folders import held, job_out
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import write_json
 
 if TYPE_CHECKING:
     from diffusion_lightning.sampling.request import SamplingRequest
@@ -44,8 +43,7 @@ def _sample(cfg: DictConfig, out: Path) -> None:
     start = time.perf_counter()
     figure = run(request, out)
     seconds = time.perf_counter() - start
-    with atomic_write(out / "sampling.json") as file:
-        file.write(json.dumps(record(cfg, request, seconds), indent=2) + "\n")
+    write_json(record(cfg, request, seconds), out / "sampling.json")
     log.info("%s evaluations per walk, %.1f s: %s", evaluations(request), seconds, figure)
 
 

@@ -21,13 +21,21 @@ from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import write_json
 from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
 
 QUALITIES = "fid", "accuracy"
 """Figures that are plotted against the guidance scale."""
+
+AXES = {
+    "nfe": "evaluations of the network per walk",
+    "guidance.scale": "guidance scale w",
+    "fid": "FID: Fréchet distance to the training images",
+    "accuracy": "fraction of images of their class",
+}
+"""What is along an axis."""
 
 RESULT = "result.json"
 """The file with the result of a training in a sweep, written when it is finished."""
@@ -117,12 +125,14 @@ class EvaluationTable(SweepTable):
         panels = [(x, y, along) for x, y, along in panels if len({row[x] for row in _having(rows, x, y)}) > 1]
         if not panels:
             return None
-        figure, (part,) = new_figure(6 * len(panels), [4.5])
+        figure, (part,) = new_figure(6 * len(panels), [4.5], _title(rows))
         for axis, (x, y, along) in zip(part.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             draw_lines(axis, _having(rows, x, y), x, y, [name for name in settings if name != along])
             if y == "fid":
                 axis.set_yscale("log")
-                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="N test images")
+            if y == "fid" and rows[0]["fid_floor"] != "":
+                axis.axhline(rows[0]["fid_floor"], color="grey", ls="--", label="test images (the floor)")
+            axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
             if x == "nfe":
                 axis.set_xscale("log", base=2)
                 axis.xaxis.set_major_formatter("{x:g}")
@@ -150,8 +160,7 @@ class TrainingTable(SweepTable):
                 "overrides": overrides(),
                 "metrics": last_values(folder / "metrics.csv"),
             }
-            with atomic_write(folder / RESULT) as file:
-                json.dump(result, file, indent=2)
+            write_json(result, folder / RESULT)
         super().on_job_end(config, job_return, **kwargs)
 
     def rows(self, folder: Path) -> list[Row]:
@@ -164,16 +173,21 @@ class TrainingTable(SweepTable):
 
 
 def _evaluation(record: dict[str, Any]) -> Row:
+    from diffusion_lightning.evaluation.report import by_reason
+
     source, asked = record["provenance"], record["asked"]
-    floor = record.get("floor_same_n", record["floor"])
+    floor, reasons = record.get("floor_same_n", record["floor"]), record.get("reasons", {}).get("samples", {})
+    doubts = "; ".join(f"{names}: {reason}" for reason, names in by_reason(reasons).items())
     return {
         **record["overrides"],
         "nfe": record["nfe"],
-        **record["samples"],
-        **({"fid_floor": floor["fid"]} if "fid" in floor else {}),
+        **{name: _known(value) for name, value in record["samples"].items()},
+        **({"fid_floor": _known(floor["fid"])} if "fid" in floor else {}),
+        **({"reasons": doubts} if doubts else {}),
         "num_images": record["num_images"],
         "seed": asked["seed"],
         "seconds": record["seconds"],
+        "data": source.get("data", ""),
         "checkpoint": asked.get("checkpoint_sha256", "")[:12],
         "extractor": source["extractor_sha256"][:12],
         "statistics": source["train_statistics_sha256"][:12],
@@ -181,14 +195,31 @@ def _evaluation(record: dict[str, Any]) -> Row:
     }
 
 
+def _title(rows: Sequence[Row]) -> str:
+    """Data, model, features, numbers of images and seeds of a study, as far as they are known."""
+    names = {"data": "", "checkpoint": "checkpoint ", "extractor": "features of ", "num_images": "n = "}
+    said = []
+    for column, name in {**names, "seed": "seed "}.items():
+        values = dict.fromkeys(str(row[column]) for row in rows if row.get(column, "") != "")
+        said += [name + ", ".join(values)] if values else []
+    return "; ".join(said)
+
+
 def _training(result: dict[str, Any]) -> Row:
     name, metrics = result["optimized_metric"], result["metrics"]
+    metrics = {key: _known(value) for key, value in metrics.items()}
     return {name: metrics.get(name, "")} | result["overrides"] | metrics
+
+
+def _known(value: float | None) -> float | str:
+    """The value of a cell, which is empty for null."""
+    return "" if value is None else value
 
 
 def _score(result: dict[str, Any]) -> tuple[bool, float]:
     """The key of the order: smaller is better, and NaN or no value is worst."""
-    value = result["metrics"].get(result["optimized_metric"], math.nan)
+    value = result["metrics"].get(result["optimized_metric"])
+    value = math.nan if value is None else value
     return math.isnan(value), value
 
 

@@ -85,6 +85,7 @@ FREE = {
             "batch_size",
             "out",
             "overwrite",
+            "captions",
             "logger",
             "logger.wandb.offline",
         ),

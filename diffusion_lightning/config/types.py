@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OPTIONS: dict[str, Any] = {
     "accelerator": str,
     "batch_size": int,
+    "captions": bool,
     "checkpoint": str | None,
     "data_dir": str | None,
     "device": str,

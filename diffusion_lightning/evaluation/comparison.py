@@ -1,7 +1,7 @@
 """What a metric gets, and what it returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from diffusion_lightning.data.batches import ImageSet
+from diffusion_lightning.evaluation.doubt import Figure
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 
@@ -24,6 +25,7 @@ class Comparison:
         likelihood: bits per dimension of (pixels, labels) under the model that drew the images, such as
             `DiffusionModel.likelihood`; None if no model drew them.
         pictures: the folder in which a metric may save images; None for none.
+        title: whose images are compared with which data, for the titles of pictures; empty for bare pictures.
     """
 
     samples: ImageStatistics
@@ -34,6 +36,7 @@ class Comparison:
     test: ImageStatistics
     likelihood: Callable[..., Any] | None = None
     pictures: Path | None = None
+    title: str = ""
 
 
 class Metric(ABC):
@@ -43,5 +46,5 @@ class Metric(ABC):
     """Whether it measures the model that drew the images."""
 
     @abstractmethod
-    def __call__(self, compared: Comparison) -> dict[str, float]:
-        """Name → value; empty if it cannot be computed for these images."""
+    def __call__(self, compared: Comparison) -> Mapping[str, Figure]:
+        """Name → value, or `Doubtful` with the reason; empty if it does not apply to these images."""

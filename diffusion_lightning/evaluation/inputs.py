@@ -50,6 +50,12 @@ class EvaluationInputs:
         return self.request.likelihood if self.request else None
 
     @property
+    def title(self) -> str:
+        """Whose images are compared with which data, for the titles of pictures."""
+        data = f"{self.total} images, and the training images of {type(self.data).__name__}"
+        return self.request.title(data) if self.request else data
+
+    @property
     def nfe(self) -> int | None:
         """Evaluations of the network in the longest walk; None for images from a file."""
         return self.request.nfe if self.request else None
@@ -64,12 +70,14 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
     """The inputs that the config of `evaluate.py` describes; `samples=` wins over the checkpoint's model.
 
     Raises:
-        UserError: if an input is unusable or missing.
+        UserError: if an input is unusable or missing, or there is only one image.
     """
     request = load_request(cfg) if cfg.checkpoint else None
     data, extractor = _data(cfg, request), _extractor(cfg, request).to(available_device(cfg.device))
     if cfg.samples:
         pixels, labels = read_npz(Path(cfg.samples), data)
+        if len(pixels) < 2:
+            raise UserError(f"samples={cfg.samples} holds one image; an evaluation takes at least two.")
         return EvaluationInputs(given_images(pixels, labels), len(pixels), data, extractor, None)
     assert request is not None
     return EvaluationInputs(drawn_images(request, cfg.num_images), cfg.num_images, data, extractor, request)

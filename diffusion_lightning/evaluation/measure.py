@@ -12,6 +12,7 @@ from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import judge
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, reference_order, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
@@ -83,20 +84,36 @@ def collect_statistics(blocks: Iterable[ImageBlock], total: int, extractor: nn.M
     return MeasuredImages(statistics, torch.cat(kept))
 
 
+class Figures(NamedTuple):
+    """What metrics say of a set of images."""
+
+    values: dict[str, float | None]
+    """Name → finite value; None is null."""
+    reasons: dict[str, str]
+    """Name → why a figure is null, or means less than it seems; a metric's name if it has no figure."""
+
+
 def measure(
     metrics: Mapping[str, Metric], images: MeasuredImages, reference: ReferenceData, **of_samples: Any
-) -> dict[str, float]:
+) -> Figures:
     """The images' figures; `of_samples` are the arguments of a `Comparison` that only samples have."""
     compared = Comparison(images.statistics, images.pixels, **vars(reference), **of_samples)
-    values: dict[str, float] = {}
-    for metric in metrics.values():
-        values |= metric(compared)
-    return values
+    measured = Figures({}, {})
+    for metric_name, metric in metrics.items():
+        found = metric(compared)
+        if not found:
+            measured.reasons[metric_name] = "it does not apply to these images"
+        for name, figure in found.items():
+            judged = judge(figure)
+            measured.values[name] = judged.value
+            if judged.reason:
+                measured.reasons[name] = judged.reason
+    return measured
 
 
 def measure_floors(
     metrics: Mapping[str, Metric], reference: ReferenceData, num_images: int
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Figures]:
     """The figures of all test images, and of as many test images as images are measured."""
     figures = {"floor": measure(metrics, reference.test_set_floor(), reference)}
     if num_images < min(len(reference.test_images), KEPT_FEATURES):

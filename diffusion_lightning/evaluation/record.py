@@ -140,9 +140,10 @@ def versions() -> dict[str, str]:
     return ours | {name: version(name) for name in packages}
 
 
-def provenance(extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:
-    """What the figures were computed from: hashes, numbers of images, versions."""
+def provenance(name: str, extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:
+    """What the figures were computed from: the data's name, hashes, numbers of images, versions."""
     return {
+        "data": name,
         "extractor_sha256": extractor_sha256(extractor),
         "train_statistics_sha256": data.train.sha256(),
         "test_statistics_sha256": data.test.sha256(),

@@ -1,6 +1,5 @@
 """An evaluation's figures: a table on the screen, files in a folder, and the loggers."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,41 +8,77 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.evaluation.measure import MeasuredImages
 from diffusion_lightning.evaluation.record import RECORD
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import write_json
 from diffusion_lightning.images import grid_columns, save_grid
 from diffusion_lightning.loggers import log_image
+from diffusion_lightning.sampling.labels import class_captions
 
 log = logging.getLogger(__name__)
 
 GRID_IMAGES = 100
 """Images in the grid."""
 
+SETS = {"samples": "{} images", "floor_same_n": "as many test images", "floor": "all test images"}
+"""The sets of images in a record, and what each is called."""
 
-def save_report(record: dict[str, Any], images: MeasuredImages, out: Path) -> None:
-    """Write evaluation.json and samples.png, and print the table."""
+
+def save_report(record: dict[str, Any], images: MeasuredImages, out: Path, named: ImageData | None) -> None:
+    """Write evaluation.json and samples.png, and print the table.
+
+    Args:
+        record: what is written.
+        images: the images that were measured.
+        out: the folder.
+        named: the data that name the classes in the picture; None for a bare picture.
+    """
     first = images.pixels[:GRID_IMAGES]
     labels = images.statistics.labels[:GRID_IMAGES]
-    save_grid(first, out / "samples.png", grid_columns(len(first), len(labels.unique())))
-    with atomic_write(out / RECORD) as file:
-        file.write(json.dumps(record, indent=2) + "\n")
+    columns = grid_columns(len(first), len(labels.unique()))
+    facts = (named.num_classes, named.class_names) if named else None
+    captions = class_captions(labels.tolist(), columns, *facts) if facts else None
+    save_grid(first, out / "samples.png", columns, captions)
+    write_json(record, out / RECORD)
     Console().print(table(record))
+    for line in doubts(record):
+        log.warning(line)
     log.info("%d images: %s", record["num_images"], out)
-    if record["samples"].get("copies", 0) > 0.5:
+    if (record["samples"].get("copies") or 0) > 0.5:
         log.warning("most of the images are training images: this does not evaluate a model")
 
 
 def table(record: dict[str, Any]) -> Table:
     """One row per figure: of the images, and of as many and of all test images, which are the floor."""
-    columns = {f"{record['num_images']} images": record["samples"]}
-    if "floor_same_n" in record:
-        columns["as many test images"] = record["floor_same_n"]
-    columns["all test images"] = record["floor"]
-    drawn = Table("", *columns, title="beside test images, as the floor")
+    columns = [key for key in SETS if key in record]
+    titles = (SETS[key].format(record["num_images"]) for key in columns)
+    drawn = Table("", *titles, title="beside test images, as the floor")
     for name in record["samples"]:
-        drawn.add_row(name, *(f"{values[name]:.5g}" if name in values else "" for values in columns.values()))
+        drawn.add_row(name, *(_cell(record[key], name) for key in columns))
     return drawn
+
+
+def doubts(record: dict[str, Any]) -> list[str]:
+    """Why figures are null, or mean less than they seem: a line for each reason and set of images."""
+    return [
+        f"{names} of {SETS[key].format(record['num_images'])}: {reason}"
+        for key, reasons in record["reasons"].items()
+        for reason, names in by_reason(reasons).items()
+    ]
+
+
+def by_reason(reasons: dict[str, str]) -> dict[str, str]:
+    """Reason → the figures of which it is true, `fid, fid_test`."""
+    figures: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        figures.setdefault(reason, []).append(name)
+    return {reason: ", ".join(names) for reason, names in figures.items()}
+
+
+def _cell(values: dict[str, float | None], name: str) -> str:
+    value = values.get(name)
+    return f"{value:.5g}" if value is not None else "none" if name in values else ""
 
 
 def log_report(loggers: Sequence[Any], record: dict[str, Any], out: Path) -> None:
@@ -52,7 +87,8 @@ def log_report(loggers: Sequence[Any], record: dict[str, Any], out: Path) -> Non
 
     for logger in loggers:
         logger.log_hyperparams(record["asked"])
-        logger.log_metrics({f"evaluation/{name}": value for name, value in record["samples"].items()})
+        figures = {name: value for name, value in record["samples"].items() if value is not None}
+        logger.log_metrics({f"evaluation/{name}": value for name, value in figures.items()})
         for picture in sorted(out.glob("*.png")):
             log_image(logger, f"evaluation/{picture.stem}", read_image(str(picture)), 0)
         logger.finalize("success")

@@ -1,11 +1,12 @@
 """Class labels as a caller may write them."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions, can_draw
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.errors import UserError
 
@@ -34,6 +35,23 @@ def check_labels(labels: Labels, num_classes: int, guidance: Guidance) -> list[i
             f"labels=[0,{num_classes - 1}]."
         )
     return [operator.index(y) for y in listed]
+
+
+def label_names(
+    labels: Iterable[int], num_classes: int, class_names: Sequence[str] | None = None
+) -> list[str]:
+    """The labels as pictures show them: the names, or numbers; the null label is empty."""
+    named = class_names is not None and len(class_names) == num_classes
+    names = list(class_names or ()) if named else [str(y) for y in range(num_classes)]
+    shown = [name if can_draw(name) else f"class {y}" for y, name in enumerate(names)]
+    return [shown[y] if y < num_classes else "" for y in labels]
+
+
+def class_captions(
+    labels: Iterable[int], columns: int, num_classes: int, class_names: Sequence[str] | None
+) -> Captions:
+    """The classes of images with these labels, as captions of a grid."""
+    return Captions.of_images(label_names(labels, num_classes, class_names), columns)
 
 
 def _is_class(y: object, num_classes: int) -> bool:

@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions
 from diffusion_lightning.checkpoints.reader import load_test_images
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.config.types import check_arguments
@@ -17,7 +18,7 @@ from diffusion_lightning.diffusion.noise import ImageNoise, Noise
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.errors import naming
 from diffusion_lightning.images import from_uint8
-from diffusion_lightning.sampling.labels import check_labels
+from diffusion_lightning.sampling.labels import check_labels, label_names
 from diffusion_lightning.sampling.likelihood import Bits
 from diffusion_lightning.sampling.load import load
 from diffusion_lightning.sampling.model import DiffusionModel
@@ -35,6 +36,7 @@ class SamplingRequest:
         batch_size: images at a time.
         data_dir: where the test images are, if not where they were in training.
         trust: further packages whose classes the checkpoint may build.
+        captioned: pictures have captions.
     """
 
     model: DiffusionModel
@@ -44,6 +46,7 @@ class SamplingRequest:
     batch_size: int = 50
     data_dir: str | None = None
     trust: tuple[str, ...] = ()
+    captioned: bool = True
 
     @property
     def cycle(self) -> list[int] | None:
@@ -108,6 +111,50 @@ class SamplingRequest:
             pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
         return from_uint8(pixels).to(self.model.device), self.labels or known
 
+    def title(self, text: str, *varied: str) -> str:
+        """The text, and below it the data, the model and the walk; empty if pictures shall be bare.
+
+        Args:
+            text: what the picture shows.
+            varied: what is left out, as the picture compares several or uses none: data, model, sampler,
+                guidance or seed.
+        """
+        denoiser, guidance, sampler = self.model.denoiser, self.sampling.guidance, self.sampling.sampler
+        data = self.model.config["dataset"].get("_target_", "").rpartition(".")[2]
+        parts = (type(part).__name__ for part in (denoiser.schedule, denoiser.parameterization))
+        known = {
+            "data": data,
+            "model": f"{type(denoiser.network).__name__}, {', '.join(parts)}",
+            "sampler": f"{type(sampler).__name__}, {sampler.steps or denoiser.schedule.T} steps",
+            "guidance": f"w = {guidance.scale:g}" if guidance.uses_labels else "unconditional",
+            "seed": f"seed {self.seed}",
+        }
+        described = "; ".join(said for name, said in known.items() if said and name not in varied)
+        return f"{text}\n{described}" if self.captioned else ""
+
+    def captions(self, text: str, *varied: str, **texts: Sequence[str]) -> Captions | None:
+        """A title, as `title` makes it, and other captions; None if pictures shall be bare."""
+        return Captions(self.title(text, *varied), **texts) if self.captioned else None
+
+    def names(self, labels: Tensor | Sequence[int] | None, n: int) -> list[str]:
+        """What pictures call the labels of n images, in turn; empty texts without labels."""
+        listed = labels.tolist() if isinstance(labels, Tensor) else labels or [self.model.num_classes]
+        shown = label_names(listed, self.model.num_classes, self.model.class_names)
+        return [shown[i % len(shown)] for i in range(n)]
+
+    def drawn(self, numbers: Sequence[int], labels: Tensor | Sequence[int] | None) -> list[str]:
+        """What pictures call drawn images: `image 3 (cat)`."""
+        names = self.names(labels, len(numbers))
+        return [
+            f"image {i} ({name})" if name else f"image {i}" for i, name in zip(numbers, names, strict=True)
+        ]
+
+    def sources(self, which: Sequence[int | str], labels: Tensor | Sequence[int] | None) -> list[str]:
+        """What pictures call real images, and the class as which they are drawn: `test image 3 as cat`."""
+        names = self.names(labels, len(which))
+        shown = [f"test image {i}" if isinstance(i, int) else Path(i).name for i in which]
+        return [f"{i}\nas {name}" if name else i for i, name in zip(shown, names, strict=True)]
+
     def likelihood(
         self, pixels: Tensor, labels: Tensor, steps: int | None = None, flow: FlowLikelihood | None = None
     ) -> Bits:
@@ -147,4 +194,6 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
     steps = sampling.sampler.steps or model.denoiser.schedule.T
     model.prepare(batches * sampling.sampler.evaluations(steps))
-    return SamplingRequest(model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust)
+    return SamplingRequest(
+        model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust, cfg.captions
+    )

@@ -1,5 +1,6 @@
 """Training and validation steps, and the optimizer; sampling is elsewhere."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
+
+log = logging.getLogger(__name__)
 
 
 class DiffusionModule(LightningModule):
@@ -138,7 +141,11 @@ class DiffusionModule(LightningModule):
         if stage == "val":
             self.log("val/loss", mean, prog_bar=True)
         for name, value in zip(LossByTime.names, quarters, strict=True):
-            self.log(f"{stage}/loss_{name}", value)
+            # Monitors find the name all the same
+            empty = bool(value.isnan() & mean.isfinite())
+            self.log(f"{stage}/loss_{name}", value, logger=not empty)
+            if empty:
+                log.info("%s/loss_%s is not logged: no image had such a time", stage, name)
         metric.reset()
 
     def configure_model(self) -> None:

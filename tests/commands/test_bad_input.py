@@ -320,6 +320,9 @@ SAMPLING = cases(
     ("an empty folder name", "out=", "out is missing"),
     ("a folder name without end", f"out={'x' * 300}", "File name too long"),
     ("a text for a list", "trust=mine", "Write trust=[mine]"),
+    ("a text for a switch", "captions=maybe", "captions is 'maybe'; it must be true or false"),
+    ("pages without images", "task.images_per_page=0", "task: images_per_page is 0"),
+    ("a negative number of pages", "task.pages=-1", "task: pages is -1"),
     ("an unknown task", "task=paint", "choose task= from clamp_study"),
     ("a test image too many", "task=inpaint task.images=[9999]", "the numbers go from 0 to 296"),
     ("a file that is not there", "task=inpaint task.images=[nowhere.png]", "nowhere.png cannot be read"),
@@ -351,6 +354,7 @@ EVALUATION = cases(
     ("no metric", "metrics=[]", "metrics=[] measures nothing"),
     ("an unknown metric", "metrics=[beauty]", "choose metrics= from bits"),
     ("one image", "num_images=1", "num_images is 1; it must be an integer of at least 2"),
+    ("a file of one image", "samples=bad/single.npz", "holds one image; an evaluation takes at least two"),
     ("no subsets", "metrics.kid.subsets=0", "metrics.kid: subsets is 0"),
     ("no devices", "devices=0", "devices is 0"),
     (
@@ -502,6 +506,7 @@ def bad_samples(folder, good):
     np.savez(folder / "size.npz", np.zeros((3, 9, 8, 1), np.uint8))
     np.savez(folder / "type.npz", np.zeros((3, 8, 8, 1)))
     np.savez(folder / "none.npz", np.zeros((0, 8, 8, 1), np.uint8))
+    np.savez(folder / "single.npz", np.zeros((1, 8, 8, 1), np.uint8))
     np.savez(folder / "labels.npz", np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 11]))
 
 

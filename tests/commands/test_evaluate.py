@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchvision.io import read_image
 
+from diffusion_lightning.captions import captioned
 from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
 from diffusion_lightning.commands.evaluate import evaluate
 from diffusion_lightning.commands.messages import user_message
@@ -81,6 +82,46 @@ def test_every_metric_is_measured_beside_the_floor(measure):
     assert {len(value) for key, value in record["provenance"].items() if key.endswith("sha256")} == {64}
     assert len(record["asked"]["checkpoint_sha256"]) == 64 and record["asked"]["seed"] == 0
     assert {p.name for p in Path("out").iterdir()} == {"evaluation.json", "samples.png", "neighbours.png"}
+
+
+def test_of_two_images_it_says_which_figures_mean_nothing_and_why(measure, caplog, capsys):
+    record = measure("num_images=2", "sampler.steps=2")
+    text = Path("out/evaluation.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == record
+    values, reasons = record["samples"], record["reasons"]
+    null = {name for name, value in values.items() if value is None}
+    assert {"is", "is_std", "recall"} == null and null < reasons["samples"].keys()
+    assert null == {name for name, value in record["floor_same_n"].items() if value is None}
+    assert "2 images cannot span 64 features" in reasons["samples"]["fid"] and values["fid"] > 0
+    assert "floor" not in reasons and None not in record["floor"].values()
+    for images in "2 images", "as many test images":
+        said = [line for line in caplog.messages if line.startswith(f"is, is_std of {images}:")]
+        assert len(said) == 1 and "at least 20 images" in said[0]
+    assert "none" in capsys.readouterr().out
+
+
+def test_pictures_say_what_they_show_or_are_bare_and_no_figure_changes(measure, monkeypatch):
+    said = []
+
+    def spy(grid, captions, rows, columns):
+        said.append((grid, captions, rows))
+        return captioned(grid, captions, rows, columns)
+
+    monkeypatch.setattr("diffusion_lightning.images.captioned", spy)
+    options = ["num_images=20", "sampler.steps=2", "metrics=[neighbours]"]
+    record = measure(*options)
+    (neighbours, beside, rows), (samples, above, _) = said
+    assert beside.columns == ["sample", "nearest", "2.", "3.", "4.", "5."] and len(beside.rows) == rows == 10
+    assert "20 images" in beside.title and "Digits; UNet, Linear" in beside.title and "8-bit" in beside.title
+    nearest = [float(text) for text in beside.images if text]
+    assert len(nearest) == 50
+    assert all(nearest[i : i + 5] == sorted(nearest[i : i + 5]) for i in range(0, 50, 5))
+    assert above.columns == list("0123456789")
+    assert measure(*options, "captions=false") == record  # done already
+    measure(*options, "captions=false", out="bare")
+    assert len(said) == 2
+    assert read_image("bare/neighbours.png").equal(neighbours)
+    assert read_image("bare/samples.png").equal(samples)
 
 
 FASTER = {"bits": ["metrics.bits.num_images=2", "metrics.bits.steps=2", "metrics.bits.flow.steps=2"]}
@@ -283,7 +324,7 @@ def bad_files():
         (["samples=other.npz"], FILE, "arr_0"),
         (["samples=text.npz"], FILE, "cannot be read"),
         (["samples=absent.npz"], FILE, r"absent\.npz"),
-        (["samples=one.npz"], FILE, "at least two"),
+        (["samples=one.npz"], FILE, "holds one image; an evaluation takes at least two"),
         (["samples=one.npz"], ["extractor=digits"], "dataset="),
         (["samples=one.npz"], ["dataset=digits"], "extractor="),
         (["samples=one.npz"], ["dataset=digits", "extractor=module"], "_target_"),

@@ -17,9 +17,9 @@ from omegaconf import OmegaConf, open_dict
 from packaging.requirements import Requirement
 
 from diffusion_lightning.commands import gpu_per_job as gpus
-from diffusion_lightning.commands.sweep_tables import TrainingTable
+from diffusion_lightning.commands.sweep_tables import EvaluationTable, TrainingTable
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import atomic_write, write_json
 from tests.support.command import ROOT, SMALL, run, succeed
 from tests.support.configs import composed, names
 from tests.support.in_process import run_here
@@ -152,7 +152,8 @@ def result(folder, name, loss, **metrics):
 
 
 def test_the_best_comes_first_and_what_is_not_finished_nowhere(tmp_path):
-    for name, loss in {"a": 0.3, "b": float("nan"), "c": 0.02, "d": None, "e": 0.1}.items():
+    results = {"a": 0.3, "b": float("nan"), "c": 0.02, "d": None, "e": 0.1}
+    for name, loss in results.items():
         result(tmp_path, name, loss, **{"step": 5.0})
     (tmp_path / "running").mkdir()
     (tmp_path / "running" / "metrics.csv").write_text("val/loss\n0.001\n")
@@ -161,6 +162,35 @@ def test_the_best_comes_first_and_what_is_not_finished_nowhere(tmp_path):
     assert [row["folder"] for row in rows[:3]] == ["c", "e", "a"]
     assert {row["folder"] for row in rows[3:]} == {"b", "d"}
     assert list(rows[0]) == ["val/loss", "schedule", "step", "folder"]
+    # What is not finite is null in the files of today
+    null = {"optimized_metric": "val/loss", "overrides": {}, "metrics": {"val/loss": None}}
+    write_json(null, tmp_path / "b" / "result.json")
+    TrainingTable().write(tmp_path)
+    rows = leaderboard(tmp_path)
+    assert [row["folder"] for row in rows[:3]] == ["c", "e", "a"] and rows[3]["val/loss"] == ""
+
+
+def test_a_study_shows_no_figure_where_there_is_none_and_why(tmp_path, monkeypatch):
+    versions = {"extractor_sha256": "e" * 64, "train_statistics_sha256": "s" * 64, "versions": {"torch": "2"}}
+    versions["data"] = "Digits"
+    for n, fid in {1: None, 40: 3.5, 60: 2.5}.items():
+        (tmp_path / str(n)).mkdir()
+        record = {"overrides": {"sampler.steps": float(n)}, "nfe": n, "num_images": n, "seconds": 1.0}
+        record |= {"samples": {"fid": fid}, "floor": {"fid": fid}, "provenance": versions}
+        record |= {"asked": {"seed": 0, "checkpoint_sha256": "abc"}}
+        why = {} if fid else {"reasons": {"samples": {"fid": "because"}, "floor": {"fid": "because"}}}
+        write_json(record | why, tmp_path / str(n) / "evaluation.json")
+    rows = EvaluationTable().write(tmp_path)
+    with (tmp_path / "study.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [(row["fid"], row["fid_floor"], row["reasons"]) for row in written] == [
+        *(("", "", "fid: because"), ("3.5", "3.5", ""), ("2.5", "2.5", ""))
+    ]
+    assert "None" not in (tmp_path / "study.md").read_text()
+    said = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda _, text, **__: said.append(text))
+    assert EvaluationTable().plot(rows, tmp_path).stat().st_size > 10_000
+    assert said == ["Digits; checkpoint abc; features of eeeeeeeeeeee; n = 1, 40, 60; seed 0"]
 
 
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):

@@ -11,12 +11,15 @@ import pytest
 import torch
 from hydra.errors import InstantiationException
 from PIL import Image
+from torchvision.io import read_image
 
+from diffusion_lightning.captions import captioned
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.images import grid_columns, image_grid
 from tests.support.configs import CONF, composed
 from tests.support.in_process import run_here
 
@@ -133,6 +136,76 @@ def test_a_sweep_of_scales_draws_labels_where_the_model_was_trained_for_none(run
     expected, _ = run(*options)
     images, _ = run(*options, "checkpoint=unconditional.ckpt", out="other")
     assert np.array_equal(images, expected)
+
+
+SMALL = {
+    "sampler_study": ["task.evaluations=[4,7]", "task.num_images=2"],
+    "clamp_study": ["task.num_images=2", "sampler.steps=2"],
+    "interpolate": ["task.pairs=2", "task.points=3", "sampler.steps=2"],
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_picture_says_what_it_shows_or_is_bare(task, run, monkeypatch):
+    """Each row and column has a name, and the title says data, model and seed; samples.npz stays as it is."""
+    grids, titles = [], []
+
+    def spy(grid, captions, rows, columns):
+        grids.append((grid, captions, rows, columns))
+        return captioned(grid, captions, rows, columns)
+
+    monkeypatch.setattr("diffusion_lightning.images.captioned", spy)
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda _, text, **__: titles.append(text))
+    scale = [] if task == "guidance_sweep" else ["guidance.scale=1"]
+    options = [f"task={task}", *scale, *SMALL.get(task, ["sampler.steps=2"])]
+    images, _ = run(*options)
+    if images is not None:
+        (bare, captions, rows, columns), picture = grids[0], read_image("out/grid.png")
+        assert len(captions.columns) == columns and all(captions.columns)
+        assert len(set(captions.rows)) == len(captions.rows) == rows or task in ("generate", "filmstrip")
+        assert task == "generate" or all(captions.rows)
+        titles.append(captions.title)
+        assert picture.shape[1] > bare.shape[1]
+    (title,) = titles
+    assert "Digits; " in title and "seed 0" in title
+    assert ("UNet, Linear, " in title) == (task != "schedule_study")
+    assert ("w = 1" in title) == (task not in ("guidance_sweep", "schedule_study"))
+    again, record = run(*options, "captions=false", out="bare")
+    assert len(titles) == len([t for t in titles if t]) == 1
+    if images is not None:
+        assert np.array_equal(images, again) and len(grids) == 1
+        assert read_image("bare/grid.png").equal(bare)
+    assert "captions" not in record["task"]
+
+
+def test_many_images_are_shown_on_pages_or_not_at_all(run, caplog):
+    caplog.set_level("INFO")
+    pixels, _ = run("num_images=23", "sampler.steps=1")
+    options = ["num_images=23", "sampler.steps=1", "captions=false", "task.images_per_page=10"]
+    for pages, files in (("1", 1), ("2", 2), ("null", 3), ("0", 0)):
+        again, _ = run(*options, f"task.pages={pages}", out=f"pages {pages}".replace(" ", "_"))
+        pictures = sorted(Path(f"pages_{pages}").glob("*.png"))
+        assert [p.name for p in pictures] == ["grid.png", "grid_2.png", "grid_3.png"][:files]
+        assert np.array_equal(again, pixels)
+        for i, picture in enumerate(pictures):
+            part = torch.from_numpy(pixels[10 * i : 10 * i + 10])[:, None]
+            assert read_image(str(picture)).equal(image_grid(part, grid_columns(len(part), 10)))
+    said = [line for line in caplog.messages if "of 23 images" in line]
+    assert [line.split(";")[0] for line in said] == [
+        "grid.png: the first 10 of 23 images",
+        "grid.png, grid_2.png: the first 20 of 23 images",
+    ]
+
+
+def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        "diffusion_lightning.images.captioned", lambda grid, captions, *_: said.append(captions) or grid
+    )
+    run("labels=[3,1,4,1,5,9,2]", "sampler.steps=1")
+    assert said[0].images == list("3141592") and not said[0].columns
+    run("num_images=4", "guidance.scale=0", "sampler.steps=1")
+    assert not any(said[1].columns) and "unconditional" in said[1].title
 
 
 def test_the_record_says_what_was_done(run):

@@ -122,3 +122,15 @@ def test_overfitting_is_to_the_same_batch():
     seen = []
     fit(module(), [Watch()], overfit_batches=1, limit_train_batches=None, max_epochs=3)
     assert len(seen) == 3 and seen[0].equal(seen[1]) and seen[0].equal(seen[2])
+
+
+def test_a_quarter_of_t_without_images_is_not_logged_as_a_number(monkeypatch, caplog):
+    """A loss that is not finite is, since the run has diverged."""
+    caplog.set_level("INFO")
+    for loss, count in ((1.0, 2), (float("nan"), 5)):
+        model, given = module(), {}
+        monkeypatch.setattr(model, "log", lambda name, value, **options: given.update({name: options}))
+        model.val_loss.update(torch.tensor([loss]), torch.tensor([0.1]))
+        model.on_validation_epoch_end()
+        assert sum(options.get("logger", True) for options in given.values()) == count
+    assert sum("val/loss_t75-100 is not logged" in line for line in caplog.messages) == 1

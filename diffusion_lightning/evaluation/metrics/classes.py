@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Doubtful, Figure
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class Classes(Metric):
     data's own frequencies, 1 if no class occurs in both.
     """
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """accuracy (of labelled images), class_distance; empty if the logits are not the data's classes."""
         logits, labels, real = compared.samples.logits, compared.samples.labels, compared.train.labels
         num_classes = int(real.max()) + 1
@@ -31,7 +32,10 @@ class Classes(Metric):
             return {}
         predicted = logits.argmax(1)
         gap = frequencies(predicted, num_classes) - frequencies(real, num_classes)
-        values = {"class_distance": float(gap.abs().sum() / 2)}
+        distance, few = float(gap.abs().sum() / 2), f"{len(predicted)} images cannot be of all classes"
+        values: dict[str, Figure] = {
+            "class_distance": distance if len(predicted) >= num_classes else Doubtful(few, distance)
+        }
         labelled = labels < num_classes
         if labelled.any():
             values["accuracy"] = float((predicted == labels)[labelled].double().mean())

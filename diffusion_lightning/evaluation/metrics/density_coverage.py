@@ -2,6 +2,7 @@
 
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Doubtful, Figure, figure
 from diffusion_lightning.evaluation.metrics.precision_recall import covering, nearest, radii
 
 
@@ -19,11 +20,13 @@ class DensityCoverage(Metric):
         self.k = check_at_least("k", k)
         self.num_images = check_at_least("num_images", num_images, 2)
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """density, coverage."""
         samples = compared.samples.features[: self.num_images]
         data = compared.train.features[: self.num_images]
-        radius = radii(data, self.k)
+        radius = figure(lambda: radii(data, self.k))
+        if isinstance(radius, Doubtful):
+            return {"density": radius, "coverage": radius}
         return {
             "density": float(covering(samples, data, radius).double().mean() / self.k),
             "coverage": float((nearest(data, samples) <= radius).double().mean()),

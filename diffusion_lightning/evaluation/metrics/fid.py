@@ -2,8 +2,8 @@
 
 import torch
 
-from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Doubtful, Figure, Meaningless, figure
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 
@@ -16,21 +16,33 @@ def frechet_distance(a: ImageStatistics, b: ImageStatistics) -> float:
     Source: Heusel et al. 2017 (GANs Trained by a Two Time-Scale Update Rule), eq. 6.
 
     Raises:
-        UserError: if a set has fewer than two images.
+        Meaningless: if a set has fewer than two images.
     """
     if min(a.n, b.n) < 2:
-        raise UserError(f"a Fréchet distance needs at least two images on each side, not {min(a.n, b.n)}.")
+        raise Meaningless(f"a Fréchet distance needs at least two images on each side, not {min(a.n, b.n)}")
     cross = torch.linalg.svdvals(a.covariance_root @ b.covariance_root).sum()
     spread = a.covariance.trace() + b.covariance.trace() - 2 * cross
-    return max(0.0, float((a.mean - b.mean).square().sum() + spread))
+    return float(((a.mean - b.mean).square().sum() + spread).clamp(min=0))
+
+
+def fid(a: ImageStatistics, b: ImageStatistics) -> Figure:
+    """The Fréchet distance of two sets; doubtful where a covariance cannot have full rank."""
+    n, features = min(a.n, b.n), len(a.mean)
+    distance = figure(lambda: frechet_distance(a, b))
+    if isinstance(distance, Doubtful) or n > features:
+        return distance
+    return Doubtful(
+        f"{n} images cannot span {features} features, so it is too large: compare it at equal numbers only",
+        distance,
+    )
 
 
 class FID(Metric):
     """Fréchet distance to the training images (the field's number) and to the test images."""
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """fid, fid_test."""
         return {
-            "fid": frechet_distance(compared.samples, compared.train),
-            "fid_test": frechet_distance(compared.samples, compared.test),
+            "fid": fid(compared.samples, compared.train),
+            "fid_test": fid(compared.samples, compared.test),
         }

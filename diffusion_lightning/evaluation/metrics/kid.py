@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Doubtful, Figure, Meaningless, deviation, figure
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 
@@ -27,15 +28,17 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
 
 def kernel_distance(
     a: ImageStatistics, b: ImageStatistics, subsets: int, subset_size: int
-) -> tuple[float, float]:
+) -> tuple[float, Figure]:
     """Mean and standard deviation of MMD² over random subsets of the kept features, the same every time.
 
+    The deviation is null where every subset is the whole of both sets.
+
     Raises:
-        UserError: if a set has fewer than two images.
+        Meaningless: if a set has fewer than two images.
     """
     m = min(subset_size, len(a.features), len(b.features))
     if m < 2:
-        raise UserError(f"KID needs at least two images on each side, not {m}.")
+        raise Meaningless(f"KID needs at least two images on each side, not {m}")
     rng = torch.Generator().manual_seed(0)
     x, y = a.features.double(), b.features.double()
 
@@ -43,7 +46,9 @@ def kernel_distance(
         return features[torch.randperm(len(features), generator=rng)[:m]]
 
     values = torch.stack([mmd2(subset(x), subset(y)) for _ in range(subsets)])
-    return float(values.mean()), float(values.std(correction=0))
+    if len(x) == len(y) == m:
+        return float(values.mean()), Doubtful(f"every subset is the whole of both sets, {m} images each")
+    return float(values.mean()), figure(lambda: deviation(values, "subset"))
 
 
 class KID(Metric):
@@ -58,7 +63,9 @@ class KID(Metric):
         self.subsets = check_at_least("subsets", subsets)
         self.subset_size = check_at_least("subset_size", subset_size, 2)
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """kid, kid_std."""
-        mean, deviation = kernel_distance(compared.samples, compared.train, self.subsets, self.subset_size)
-        return {"kid": mean, "kid_std": deviation}
+        sets = compared.samples, compared.train
+        distance = figure(lambda: kernel_distance(*sets, self.subsets, self.subset_size))
+        mean, spread = (distance, distance) if isinstance(distance, Doubtful) else distance
+        return {"kid": mean, "kid_std": spread}

@@ -5,6 +5,7 @@ import torch
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Figure, deviation, figure
 
 
 class Likelihood(Metric):
@@ -27,14 +28,14 @@ class Likelihood(Metric):
         self.num_images = check_at_least("num_images", num_images)
         self.steps = None if steps is None else check_at_least("steps", steps)
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """bits_bound, bits_flow, each with its standard error; empty without a model."""
         if compared.likelihood is None:
             return {}
         images = compared.test_images
         n = min(self.num_images, len(images))
         bits = compared.likelihood(*images[torch.arange(n)], steps=self.steps, flow=self.flow)
-        values: dict[str, float] = {}
+        values: dict[str, Figure] = {}
         for name, x in {"bits_bound": bits.bound, "bits_flow": bits.flow}.items():
-            values |= {name: float(x.mean()), f"{name}_error": float(x.std(correction=0) / n**0.5)}
+            values |= {name: float(x.mean()), f"{name}_error": figure(lambda: deviation(x, "image") / n**0.5)}
         return values

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
@@ -32,6 +33,18 @@ def nearest_images(pixels: Tensor, images: ImageSet, k: int, chunk_size: int = 2
     return distances, numbers
 
 
+def _captions(samples: Tensor, distances: Tensor, title: str) -> Captions:
+    """Captions of samples (M,) and their nearest training images at these distances (M, k)."""
+    k = distances.shape[1]
+    return Captions(
+        "Samples that are much nearer to one training image than to the next, and these; below: the distance "
+        f"(RMS, in 8-bit levels of 0 to 255)\n{title}",
+        columns=["sample", "nearest", *(f"{i}." for i in range(2, k + 1))],
+        rows=[f"image {i}" for i in samples.tolist()],
+        images=[text for row in distances.tolist() for text in ("", *(f"{x:.1f}" for x in row))],
+    )
+
+
 class Neighbours(Metric):
     """Distance of the samples to their nearest training images, and an image of the most suspicious samples.
 
@@ -59,7 +72,8 @@ class Neighbours(Metric):
             shown = [
                 torch.cat([pixels[i : i + 1], compared.train_images[numbers[i]][0]]) for i in worst.tolist()
             ]
-            save_grid(torch.cat(shown), compared.pictures / "neighbours.png", len(shown[0]))
+            captions = _captions(worst, distances[worst], compared.title) if compared.title else None
+            save_grid(torch.cat(shown), compared.pictures / "neighbours.png", len(shown[0]), captions)
         return {
             "nearest": float(distances[:, 0].median()),
             "copies": float((distances[:, 0] < 0.5).double().mean()),

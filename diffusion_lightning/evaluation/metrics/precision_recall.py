@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
+from diffusion_lightning.evaluation.doubt import Figure, Meaningless, figure
 
 CHUNK = 1000
 """Features that are compared with all others at a time."""
@@ -14,12 +15,10 @@ def radii(features: Tensor, k: int) -> Tensor:
     """Distance (N,) of each feature vector (N, D) to its k-th nearest neighbour.
 
     Raises:
-        UserError: if there are not more than k.
+        Meaningless: if there are not more than k.
     """
     if len(features) <= k:
-        raise UserError(
-            f"neighbour number k = {k} needs more than {k} images, not {len(features)}; lower the metric's k."
-        )
+        raise Meaningless(f"neighbour number k = {k} needs more than {k} images, not {len(features)}")
     # The nearest point is the point itself
     return torch.cat([_distances(part, features).kthvalue(k + 1).values for part in features.split(CHUNK)])
 
@@ -40,6 +39,11 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
     return torch.cdist(x.double(), y.double())
 
 
+def covered(points: Tensor, centres: Tensor, k: int) -> float:
+    """Fraction of the points (N, D) in a ball around a centre (M, D), which reaches to its k-th neighbour."""
+    return float((covering(points, centres, radii(centres, k)) > 0).double().mean())
+
+
 class PrecisionRecall(Metric):
     """Precision: fraction of samples in the data's manifold; recall: fraction of data in the samples'.
 
@@ -56,11 +60,11 @@ class PrecisionRecall(Metric):
         self.k = check_at_least("k", k)
         self.num_images = check_at_least("num_images", num_images, 2)
 
-    def __call__(self, compared: Comparison) -> dict[str, float]:
+    def __call__(self, compared: Comparison) -> dict[str, Figure]:
         """precision, recall."""
         samples = compared.samples.features[: self.num_images]
         data = compared.train.features[: self.num_images]
         return {
-            "precision": float((covering(samples, data, radii(data, self.k)) > 0).double().mean()),
-            "recall": float((covering(data, samples, radii(samples, self.k)) > 0).double().mean()),
+            "precision": figure(lambda: covered(samples, data, self.k)),
+            "recall": figure(lambda: covered(data, samples, self.k)),
         }

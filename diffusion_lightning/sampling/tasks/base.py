@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 from diffusion_lightning.images import save_grid, to_uint8
@@ -29,25 +30,28 @@ class Task(ABC):
 
     @abstractmethod
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
-        """Write files into the folder `out` and return the path of the figure among them."""
+        """Write files into the folder `out` and return the path of the one to look at."""
 
 
-def save_rows(rows: Sequence[Tensor], out: Path) -> Path:
-    """Write rows of images (B, C, H, W) in [-1, 1] as `grid.png` and `samples.npz`."""
-    return save_images(to_uint8(torch.cat(list(rows))).cpu(), None, len(rows[0]), out)
+def save_rows(rows: Sequence[Tensor], out: Path, captions: Captions | None = None) -> Path:
+    """Write rows of images (B, C, H, W) in [-1, 1] as `grid.png`, with captions, and `samples.npz`."""
+    pixels = to_uint8(torch.cat(list(rows))).cpu()
+    save_npz(pixels, None, out)
+    return save_grid(pixels, out / "grid.png", len(rows[0]), captions)
 
 
-def save_images(pixels: Tensor, labels: Sequence[int] | None, columns: int, out: Path) -> Path:
-    """Write uint8 images (N, C, H, W) as `grid.png` and `samples.npz`.
+def save_npz(pixels: Tensor, labels: Sequence[int] | None, out: Path) -> Path:
+    """Write uint8 images (N, C, H, W) as `samples.npz`, in the field's evaluation format.
 
-    The latter is the field's evaluation format: arr_0 uint8 (N, H, W, C), arr_1 labels (N,) if any.
+    It holds arr_0 uint8 (N, H, W, C) and arr_1 labels (N,), if any.
     """
     arrays = [pixels.permute(0, 2, 3, 1).numpy()]
     if labels is not None:
         arrays.append(np.array(labels, dtype=np.int64))
-    with atomic_write(out / "samples.npz", "wb") as file:
+    path = out / "samples.npz"
+    with atomic_write(path, "wb") as file:
         np.savez(file, *arrays)
-    return save_grid(pixels, out / "grid.png", columns)
+    return path
 
 
 def save_figure(figure: Any, path: Path) -> Path:

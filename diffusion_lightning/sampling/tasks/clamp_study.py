@@ -46,7 +46,11 @@ class ClampStudy(Task):
         images = {name: self._walk(request, name, clamp, rows) for name, clamp in self.clamps.items()}
         write_csv(rows, out / "clamp.csv")
         panels = {f"clamp={name}": [x[: self.shown]] for name, x in images.items()}
-        figure, (curves, strips) = new_figure(11, [5.5, panels_height(panels, 11)])
+        title = request.title(
+            f"The x0-clamp: mean, standard deviation and fraction outside [-1, 1] of the pixels of "
+            f"{self.num_images} images along the walk, and {self.shown} of the images"
+        )
+        figure, (curves, strips) = new_figure(11, [5.5, panels_height(panels, 11)], title)
         for axis, measure in zip(curves.subplots(2, 3).flat, MEASURES, strict=True):
             for name in self.clamps:
                 mine = [r for r in rows if r["clamp"] == name]

@@ -1,5 +1,6 @@
 """From one class to the next."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,4 +38,10 @@ class ClassSweep(Task):
         start, end = y[row], y[[i + 1 for i in row]]
         guidance = LabelMorph(request.sampling.guidance, end, u)
         sweep = request.draw(request.noise(row), start, guidance=guidance)
-        return save_rows(sweep.split(self.points), out)
+        names = request.names(y, self.rows + 1)
+        captions = request.captions(
+            "From one class to the next: x0 = (1 - u) x0_left + u x0_right, with one noise per row",
+            rows=[f"{a} to {b}" for a, b in pairwise(names)],
+            columns=[f"u={x:.3g}" for x in u[: self.points].tolist()],
+        )
+        return save_rows(sweep.split(self.points), out, captions)

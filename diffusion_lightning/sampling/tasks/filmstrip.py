@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import enlarged, save_film, to_uint8
@@ -42,19 +43,34 @@ class Filmstrip(Task):
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Watch one walk."""
         walk: list[tuple[Tensor, Tensor]] = []
+        times: list[float] = []
 
         def watch(i: int, t: float, prediction: Prediction) -> None:
             walk.append((prediction.x_t.cpu(), prediction.x0.cpu()))
+            times.append(t)
 
-        request.draw(request.noise(range(self.rows)), request.y(self.rows), callback=watch)
+        y = request.y(self.rows)
+        request.draw(request.noise(range(self.rows)), y, callback=watch)
         count = min(self.frames, len(walk))
         shown = torch.linspace(0, len(walk) - 1, count).round().long().tolist()
         x_t, x0 = (torch.stack([walk[i][part] for i in shown], dim=1) for part in (0, 1))
-        path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out)
+        captions = request.captions(
+            "One walk: x_t above, and below it the x0 that the model predicts at t",
+            rows=[row for name in request.drawn(range(self.rows), y) for row in (f"{name}: x_t", "x0")],
+            columns=[f"t={times[i]:.3g}" for i in shown],
+        )
+        path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out, captions)
         if self.film:
             side = request.model.shape[-1]
-            save_film([_frame(both, side) for both in walk], out / self.film, self.seconds)
+            frames = [_frame(both, side) for both in walk]
+            if request.captioned:
+                frames = [_captioned(frame, t, self.rows) for frame, t in zip(frames, times, strict=True)]
+            save_film(frames, out / self.film, self.seconds)
         return path
+
+
+def _captioned(frame: Tensor, t: float, rows: int) -> Tensor:
+    return captioned(frame, Captions(f"t = {t:.3f}", columns=("x_t", "x0")), rows, columns=2)
 
 
 def _frame(both: tuple[Tensor, Tensor], side: int) -> Tensor:

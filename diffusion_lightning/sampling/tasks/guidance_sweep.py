@@ -33,4 +33,11 @@ class GuidanceSweep(Task):
         labelled = next((g for g in guidances if g.uses_labels), guidances[0])
         y = replace(request, sampling=replace(request.sampling, guidance=labelled)).y(self.columns)
         numbers = range(self.columns)
-        return save_rows([request.draw(request.noise(numbers), y, guidance=g) for g in guidances], out)
+        rows = [request.draw(request.noise(numbers), y, guidance=g) for g in guidances]
+        captions = request.captions(
+            "Guidance scale w: x0 = x0_null + w (x0_y - x0_null), with one noise per column",
+            "guidance",
+            rows=[f"w = {w:g}" for w in self.scales],
+            columns=request.names(y, self.columns),
+        )
+        return save_rows(rows, out, captions)

@@ -42,4 +42,9 @@ class ImageToImage(Task):
             noise = request.noise(range(len(x0)))
             x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
             columns.append(request.draw(noise, y, x=x_t, t_start=float(t)))
-        return save_rows(list(torch.stack(columns, dim=1)), out)
+        captions = request.captions(
+            "Image to image: the original, and walks from x_t = alpha x0 + sigma eps at a time t",
+            rows=request.sources(self.images, y),
+            columns=["original", *(f"t={t:g}" for t in self.t_starts)],
+        )
+        return save_rows(list(torch.stack(columns, dim=1)), out, captions)

@@ -55,7 +55,12 @@ class Inpaint(Task):
         clamp = KnownPixels(request.sampling.clamp, known, hole)
         filled = request.draw(request.noise(range(len(known))), y, clamp=clamp)
         shown = x0, x0.masked_fill(hole, 0.0), *filled.view(-1, n, *x0.shape[1:]).unbind(1)
-        return save_rows(list(torch.stack(shown, dim=1)), out)
+        captions = request.captions(
+            "Inpainting: the original, its hole in grey, and fillings of the hole",
+            rows=request.sources(self.images, request.model.y(labels, len(x0), request.sampling.guidance)),
+            columns=["original", "hole", *map(str, range(1, n + 1))],
+        )
+        return save_rows(list(torch.stack(shown, dim=1)), out, captions)
 
     def _hole(self, size: int) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""

@@ -51,4 +51,14 @@ class Interpolate(Task):
             refinements=self.refinements,
             **request.options,
         )
-        return save_rows(list(strips), out)
+        if self.images is None:
+            numbers = range(2 * self.pairs)
+            names = request.drawn(numbers, request.y(len(numbers)))
+        else:
+            names = [name.replace("\n", " ") for name in request.sources(self.images, labels)]
+        captions = request.captions(
+            "From A (u=0) to B (u=1) along the arc between their latents",
+            rows=[f"{a}\nto {b}" for a, b in zip(names[::2], names[1::2], strict=True)],
+            columns=["A", *(f"u={i / (self.points - 1):.3g}" for i in range(1, self.points - 1)), "B"],
+        )
+        return save_rows(list(strips), out, captions)

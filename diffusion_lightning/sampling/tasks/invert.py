@@ -35,10 +35,17 @@ class Invert(Task):
         options = {"batch_size": len(x0), **request.options}
         latents = request.model.invert(x0, labels, refinements=self.refinements, **options)
         back = request.model.sample(labels, latents=latents, seed=request.seed, **options)
-        for name, image, z, again in zip(self.images, x0, latents, back, strict=True):
+        quality = [psnr(again, image) for image, again in zip(x0, back, strict=True)]
+        for name, z, decibels in zip(self.images, latents, quality, strict=True):
             norm = float(z.square().mean().sqrt())
-            log.info("image %s: PSNR %.1f dB, latent norm/√D %.3f", name, psnr(again, image), norm)
-        return save_rows(list(torch.stack([x0, latents / 3, back], dim=1)), out)
+            log.info("image %s: PSNR %.1f dB, latent norm/√D %.3f", name, decibels, norm)
+        names = request.sources(self.images, labels)
+        captions = request.captions(
+            "Inversion: the original, its latent / 3, and the image drawn from that, with its PSNR",
+            rows=[f"{name}\n{decibels:.1f} dB" for name, decibels in zip(names, quality, strict=True)],
+            columns=["original", "latent", "drawn"],
+        )
+        return save_rows(list(torch.stack([x0, latents / 3, back], dim=1)), out, captions)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

@@ -56,7 +56,9 @@ class SamplerStudy(Task):
                 log.info("%s: %d steps, %d evaluations", name, steps, used)
                 panels[name].append(images)
         write_csv(rows, out / "samplers.csv")
-        figure, (part,) = new_figure(16, [panels_height(panels, 16)])
+        images_of = ", ".join(request.drawn(range(n), request.y(n)))
+        title = request.title(f"Samplers, each from the same noise: {images_of}", "sampler")
+        figure, (part,) = new_figure(16, [panels_height(panels, 16)], title)
         draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations])
         return save_figure(figure, out / "samplers.png")
 

@@ -36,7 +36,14 @@ class ScheduleStudy(Task):
         """Evaluate on a fine grid of times, and walk the real image into noise."""
         t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
         panels = {name: [self._forward(request, schedule)] for name, schedule in self.schedules.items()}
-        figure, (curves, strips) = new_figure(11, [3.4, panels_height(panels, 11)])
+        (source,) = request.sources([self.image], None)
+        title = request.title(
+            f"Schedules (natural logarithm), and x_t = α x0 + σ ε for {source}",
+            "model",
+            "sampler",
+            "guidance",
+        )
+        figure, (curves, strips) = new_figure(11, [3.4, panels_height(panels, 11)], title)
         left, right = curves.subplots(1, 2)
         rows = []
         for name, schedule in self.schedules.items():

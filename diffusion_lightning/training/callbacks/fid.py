@@ -15,7 +15,8 @@ from diffusion_lightning.diffusion.samplers import Sampler
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import true_anywhere
 from diffusion_lightning.errors import UserError, check_at_least, check_counts
-from diffusion_lightning.evaluation.metrics.fid import frechet_distance
+from diffusion_lightning.evaluation.doubt import Figure, as_text, figure, judge
+from diffusion_lightning.evaluation.metrics.fid import fid
 from diffusion_lightning.evaluation.metrics.kid import kernel_distance
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
@@ -30,7 +31,8 @@ class TrackFID(Callback):
     """Logs `fid` and `kid` to the training images, and `sample/seconds`, after every n-th epoch and the last.
 
     The FID of the test images is logged as `fid_floor`. Every process draws its shard, from the same noise
-    each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: until FID is measured, it sees
+    each time. A figure that means nothing, such as of one test image, is not logged, and a warning says why.
+    `ModelCheckpoint(monitor="fid")` works from the first epoch on: until FID is measured, it sees
     the largest float.
 
     Args:
@@ -79,6 +81,7 @@ class TrackFID(Callback):
         self.max_seconds = max_seconds
         self.batch_size = batch_size
         self.seed = seed
+        self._said: set[tuple[str, str]] = set()
         self.kid = {"subsets": kid_subsets, "subset_size": kid_subset_size}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,7 +89,7 @@ class TrackFID(Callback):
         self.extractor.to(pl_module.device)
         self.num_images = self.num_images or (1000 if pl_module.device.type == "cpu" else 10_000)
         self.reference, test = split_statistics(data_of(trainer), self.extractor)
-        self.test_set_floor = frechet_distance(test, self.reference)
+        self.test_set_floor = fid(test, self.reference)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A run that resumes within an epoch has no `on_train_epoch_start` for it."""
@@ -106,19 +109,31 @@ class TrackFID(Callback):
         start = time.perf_counter()
         statistics = self._draw(trainer, pl_module)
         seconds = time.perf_counter() - start
-        fid = frechet_distance(statistics, self.reference)
-        kid, _ = kernel_distance(statistics, self.reference, **self.kid)
-        pl_module.log("fid", fid, prog_bar=True)
-        pl_module.log_dict({"kid": kid, "fid_floor": self.test_set_floor})
+        figures: dict[str, Figure] = {
+            "fid": fid(statistics, self.reference),
+            "kid": figure(lambda: kernel_distance(statistics, self.reference, **self.kid)[0]),
+            "fid_floor": self.test_set_floor,
+        }
+        for name, value in figures.items():
+            self._log(pl_module, name, value)
         pl_module.log_dict({"sample/seconds": seconds, "sample/images": float(statistics.n)})
         log.info(
-            "fid %.4g, kid %.4g of %d images in %.0f s (the test images' fid: %.4g)",
-            fid,
-            kid,
+            "fid %s, kid %s of %d images in %.0f s (the test images' fid: %s)",
+            as_text(figures["fid"]),
+            as_text(figures["kid"]),
             statistics.n,
             seconds,
-            self.test_set_floor,
+            as_text(self.test_set_floor),
         )
+
+    def _log(self, module: LightningModule, name: str, figure: Figure) -> None:
+        """Log a figure, unless it is null; what is doubtful about it is said once."""
+        judged = judge(figure)
+        if judged.reason and (name, judged.reason) not in self._said:
+            self._said.add((name, judged.reason))
+            log.warning("%s%s: %s", name, "" if judged.value is not None else " is not logged", judged.reason)
+        if judged.value is not None:
+            module.log(name, judged.value, prog_bar=name == "fid")
 
     def _draw(self, trainer: Trainer, module: Any) -> ImageStatistics:
         """Statistics of images that the model draws, of as many as there is time for."""

@@ -15,6 +15,7 @@ from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.images import grid_columns, image_grid, save_png, to_uint8
 from diffusion_lightning.loggers import log_image
 from diffusion_lightning.sampling.generate import generate_sharded
+from diffusion_lightning.sampling.labels import class_captions
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
 from diffusion_lightning.training.callbacks.ema import averaged_weights
 
@@ -36,6 +37,7 @@ class SampleGrid(Callback):
         num_images: images in the grid.
         batch_size: images per batch and process.
         seed: of the noise.
+        captions: name the classes in the picture.
 
     Raises:
         UserError: if a count is not a positive integer.
@@ -50,6 +52,7 @@ class SampleGrid(Callback):
         num_images: int = 100,
         batch_size: int = 100,
         seed: int = 0,
+        captions: bool = True,
     ) -> None:
         counts: dict[str, int | None] = {"num_images": num_images, "batch_size": batch_size}
         counts |= {"every_n_epochs": every_n_epochs, "every_n_steps": every_n_steps}
@@ -64,6 +67,7 @@ class SampleGrid(Callback):
         self.num_images = num_images
         self.batch_size = batch_size
         self.seed = seed
+        self.captions = captions
         self._last_step = -1
         self._watch = ColourWatch()
 
@@ -101,7 +105,12 @@ class SampleGrid(Callback):
             return
         path = self.folder / f"step_{trainer.global_step:07d}.png"
         data = data_of(trainer)
-        grid = image_grid(images, grid_columns(len(images), self._num_labels(data)))
+        n, num_labels, captions = len(images), self._num_labels(data), None
+        columns = grid_columns(n, num_labels)
+        if self.captions and num_labels:
+            labels = [i % num_labels for i in range(n)]
+            captions = class_captions(labels, columns, num_labels, data.class_names)
+        grid = image_grid(images, columns, captions)
         save_png(grid, path)
         colours = self._watch(images, data.train_images)
         for logger in trainer.loggers:

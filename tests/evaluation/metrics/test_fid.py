@@ -66,3 +66,11 @@ def test_one_image_is_refused():
 def test_the_metric_names_both_splits():
     x, y = statistics_of(correlated(20, 3)), statistics_of(correlated(30, 3, seed=2))
     assert FID()(comparison(x, y)) == {"fid": frechet_distance(x, y), "fid_test": frechet_distance(x, y)}
+
+
+def test_fewer_images_than_features_leave_a_doubtful_distance():
+    few, many = statistics_of(correlated(20, 20)), statistics_of(correlated(30, 20, seed=2))
+    found = FID()(comparison(few, many))["fid"]
+    assert found.value == frechet_distance(few, many) and "20 images cannot span 20 features" in found.reason
+    one = statistics_of(correlated(1, 20))
+    assert FID()(comparison(many, one))["fid_test"].value is None

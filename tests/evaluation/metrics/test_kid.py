@@ -3,6 +3,7 @@ import torch
 from torchmetrics.image.kid import poly_mmd
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.doubt import Doubtful
 from diffusion_lightning.evaluation.metrics.kid import KID, kernel_distance, mmd2
 from tests.support.images import comparison, statistics_of
 from tests.support.oracles import normal
@@ -34,7 +35,10 @@ def test_subsets_are_as_large_as_the_smaller_set_and_the_same_every_time():
     values = KID(subsets=3, subset_size=1000)(comparison(statistics_of(x), statistics_of(y)))
     assert values == KID(subsets=3, subset_size=20)(comparison(statistics_of(x), statistics_of(y)))
     whole, none = kernel_distance(statistics_of(y), statistics_of(y + 1), 2, 1000)
-    assert whole == pytest.approx(float(mmd2(y.double(), (y + 1).double()))) and none < 1e-12
+    assert whole == pytest.approx(float(mmd2(y.double(), (y + 1).double())))
+    assert none.value is None and "whole of both sets" in none.reason
+    _, none = kernel_distance(statistics_of(x), statistics_of(y), 1, 10)
+    assert none == Doubtful("one subset alone has no deviation")
 
 
 def test_one_image_is_refused():

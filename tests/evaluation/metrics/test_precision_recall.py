@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.metrics.density_coverage import DensityCoverage
 from diffusion_lightning.evaluation.metrics.precision_recall import PrecisionRecall
 from tests.support.images import comparison, statistics_of
@@ -56,7 +55,10 @@ def test_identical_sets_and_the_limit_on_images():
     assert limited == PrecisionRecall()(comparison(half, statistics_of(other.features[:20])))
 
 
-def test_too_few_images_are_refused():
-    x = statistics_of(torch.ones(3, 2))
-    with pytest.raises(UserError, match="more than 3 images"):
-        PrecisionRecall()(comparison(x, x))
+def test_balls_around_too_few_images_have_no_radius():
+    few, many = statistics_of(normal(3, 2).float()), statistics_of(normal(9, 2, seed=1).float())
+    values = PrecisionRecall()(comparison(few, many))
+    assert 0 <= values["precision"] <= 1 and values["recall"].value is None
+    assert "more than 3 images, not 3" in values["recall"].reason
+    assert {v.value for v in PrecisionRecall()(comparison(few, few)).values()} == {None}
+    assert {v.value for v in DensityCoverage()(comparison(many, few)).values()} == {None}

@@ -14,7 +14,7 @@ from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import ImageBlock, collect_statistics
 from diffusion_lightning.evaluation.metrics.fid import frechet_distance
-from diffusion_lightning.evaluation.reference import KEPT_FEATURES
+from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from diffusion_lightning.images import to_uint8
 from diffusion_lightning.sampling.generate import generate_sharded
@@ -148,3 +148,19 @@ def test_bad_options_are_one_clear_message(options, message, tmp_path):
         build_callbacks(cfg)
     assert isinstance(caught.value, UserError) or user_message(caught.value)
     assert message in user_message(caught.value)
+
+
+def test_a_figure_that_means_nothing_is_not_logged_and_said_once(extractor, caplog, monkeypatch, tmp_path):
+    """A test set of one image has no FID; forty images of 64 features have a doubtful one."""
+    one = ImageStatistics(KEPT_FEATURES)
+    one.update(torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.ones(1, 64), torch.zeros(1, 10))
+    monkeypatch.setattr(
+        "diffusion_lightning.training.callbacks.fid.split_statistics",
+        lambda *_: (split_statistics(*_)[0], one),
+    )
+    logged = fit(module(), [callback(extractor)], limit_train_batches=1, max_epochs=2).callback_metrics
+    assert "fid_floor" not in logged and {"fid", "kid"} < logged.keys()
+    warnings = [r.message for r in caplog.records if r.levelname == "WARNING" and r.message.startswith("fid")]
+    assert len(warnings) == 2
+    assert "40 images cannot span 64 features" in warnings[0]
+    assert warnings[1].startswith("fid_floor is not logged: ") and "at least two images" in warnings[1]
