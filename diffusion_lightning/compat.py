@@ -83,11 +83,6 @@ def set_logged_step(epoch_loop: Any, step: int) -> None:
     epoch_loop._batches_that_stepped = step
 
 
-def mark_updated(metric: Any) -> None:
-    """Tell a metric whose state was set that it was updated; otherwise `compute` warns that it was not."""
-    metric._update_count = 1
-
-
 def cpu_multiplies_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16 (AVX512-BF16 or AMX); torch has no public way to ask."""
     import torch
