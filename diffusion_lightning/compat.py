@@ -60,7 +60,7 @@ def appending_writer(log_dir: str, rewrite: Callable[[Path, Sequence[str]], None
         def _check_log_dir_exists(self) -> None:
             path = Path(self.metrics_file_path)
             if path.is_file():
-                with path.open(newline="") as file:
+                with path.open(newline="", encoding="utf-8") as file:
                     self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
 
         def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
