@@ -23,21 +23,37 @@ SOURCES = [
     *ROOT.glob("*.py"),
 ]
 
-UNIX_MODULES = set("crypt fcntl grp nis pty pwd readline resource spwd syslog termios tty".split())
-
-UNIX = {
-    "os": set(
-        "chown chroot ctermid fchdir fchmod fchown fork forkpty getegid geteuid getgid getgroups getloadavg "
-        "getpgid getpgrp getpriority getresuid getsid getuid initgroups killpg lchown link mkfifo mknod nice "
-        "openpty pathconf pipe2 posix_fadvise posix_fallocate posix_spawn pread pwrite readlink "
-        "sched_getaffinity sched_setaffinity sendfile setegid seteuid setgid setpgid setsid setuid statvfs "
-        "symlink sync sysconf tcgetpgrp uname wait wait3 wait4 rename".split()
-    ),
-    "signal": set(
-        "SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGIO SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGTTIN SIGTTOU "
-        "SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask setitimer sigpending sigwait".split()
+UNIX_MODULES = {
+    *(
+        "crypt",
+        "fcntl",
+        "grp",
+        "nis",
+        "pty",
+        "pwd",
+        "readline",
+        "resource",
+        "spwd",
+        "syslog",
+        "termios",
+        "tty",
     ),
 }
+
+_OS = """
+    chown chroot ctermid fchdir fchmod fchown fork forkpty getegid geteuid getgid getgroups
+    getloadavg getpgid getpgrp getpriority getresuid getsid getuid initgroups killpg lchown link
+    mkfifo mknod nice openpty pathconf pipe2 posix_fadvise posix_fallocate posix_spawn pread pwrite
+    readlink rename sched_getaffinity sched_setaffinity sendfile setegid seteuid setgid setpgid
+    setsid setuid statvfs symlink sync sysconf tcgetpgrp uname wait wait3 wait4
+"""
+
+_SIGNAL = """
+    SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGIO SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGTTIN
+    SIGTTOU SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask setitimer sigpending sigwait
+"""
+
+UNIX = {"os": set(_OS.split()), "signal": set(_SIGNAL.split())}
 """What Windows does not have, or does otherwise: there os.rename replaces no file. macOS lacks some too."""
 
 PLACES = "/tmp", "/dev", "/proc", "/etc", "/usr", "/var", "/home", "/opt", "C:\\"
@@ -78,9 +94,9 @@ def of_node(node, docstrings):
         yield from (f"import {name}" for name in names if name in UNIX_MODULES)
         if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{a.name}" for a in node.names if a.name in UNIX.get(node.module, ()))
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        if node.attr in UNIX.get(node.value.id, ()):
-            yield f"{node.value.id}.{node.attr}"
+    if isinstance(node, ast.Attribute):
+        owner = getattr(node.value, "id", "")
+        yield from [f"{owner}.{node.attr}"] * (node.attr in UNIX.get(owner, ()))
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
         if node.value.startswith(PLACES):
             yield f"the path {node.value}"
@@ -222,7 +238,7 @@ def test_texts_are_utf8_in_any_locale(tmp_path, monkeypatch):
         return open(file, mode, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "open", open_as_there)
-    path = tmp_path / "é 漢字.txt"
+    path = tmp_path / "é.txt"
     with atomic_write(path) as file:
         file.write("ᾱ 漢字\n")
     assert path.read_bytes() == "ᾱ 漢字\n".encode()
