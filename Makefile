@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all test-wheel bench lint format
+.PHONY: demo test test-all test-places test-wheel bench lint format
 demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid and print its path
 	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
 	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
@@ -15,6 +15,9 @@ test: .venv/ready  ## the tests that end within minutes
 
 test-all: .venv/ready  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+test-places: .venv/ready  ## some tests in another time zone, locale and home folder
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.places
 
 test-wheel: .venv/ready  ## the package as a user installs it, without a clone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/commands/test_wheel.py

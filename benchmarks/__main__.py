@@ -59,7 +59,7 @@ def measure(part: Part, settings: Settings, rounds: int) -> dict[str, Any]:
 def save(path: Path, hardware: dict[str, Any], name: str, part: dict[str, Any]) -> None:
     """Put the part into the JSON, beside what is there already, and write the report of all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(path.read_text())["parts"] if path.exists() else {}
+    known = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else {}
     parts = {**known, name: part}
     results = {"machine": hardware, "parts": {key: parts[key] for key in PARTS if key in parts}}
     with atomic_write(path) as file:

@@ -52,7 +52,7 @@ def _cpu() -> str:
 
 def _cpuinfo() -> str:
     file = Path("/proc/cpuinfo")
-    return file.read_text() if file.exists() else ""
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _instructions() -> str:

@@ -1,6 +1,5 @@
 """The one clock of all programs, and the FLOP of what is timed."""
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -83,9 +82,13 @@ class Stopwatch:
 
 
 def peak_memory(cuda: bool) -> int:
-    """Bytes: the peak of the process, or of its tensors on the GPU."""
+    """Bytes: the peak of the process, or of its tensors on the GPU; 0 where no system call tells."""
     if cuda:
         return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -80,7 +80,7 @@ def appending_writer(log_dir: str, rewrite: Callable[[Path, Sequence[str]], None
         def _check_log_dir_exists(self) -> None:
             path = Path(self.metrics_file_path)
             if path.is_file():
-                with path.open(newline="") as file:
+                with path.open(newline="", encoding="utf-8") as file:
                     self.metrics_keys = list(csv.DictReader(file).fieldnames or [])
 
         def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
@@ -101,11 +101,6 @@ def allow_clipping(optimizer: Any) -> None:
 def set_logged_step(epoch_loop: Any, step: int) -> None:
     """Set the step number of Lightning's logs; after a restart it counts one step too many."""
     epoch_loop._batches_that_stepped = step
-
-
-def mark_updated(metric: Any) -> None:
-    """Tell a metric whose state was set that it was updated; otherwise `compute` warns that it was not."""
-    metric._update_count = 1
 
 
 def cpu_multiplies_bf16() -> bool:

@@ -20,7 +20,8 @@ def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[A
     """
     unfinished = path.with_name(f".{path.name}.{writer}unfinished")
     try:
-        with unfinished.open(mode, newline=None if "b" in mode else "") as file:
+        text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+        with unfinished.open(mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

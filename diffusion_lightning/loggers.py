@@ -23,7 +23,7 @@ def rewrite_csv(
 
     A last line without a line break is left out: its process was killed while it wrote.
     """
-    lines = path.read_text().splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     reader = csv.DictReader(line for line in lines if line.endswith("\n"))
     rows = [row for row in reader if keep(row)]
     with atomic_write(path) as file:
@@ -35,7 +35,7 @@ def rewrite_csv(
 def last_values(path: Path) -> dict[str, float]:
     """The last value of every metric in a metrics.csv."""
     last: dict[str, float] = {}
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             last |= {name: float(value) for name, value in row.items() if value}
     return last

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -156,7 +157,7 @@ def keep_freed_memory() -> None:
     The kernel zeroes each page of such a mapping at first touch, which may take longer than the computation
     on it. With another C library this does nothing.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mmap_max, trim_threshold = -4, -1  # malloc.h
         mallopt(mmap_max, 0)
@@ -164,7 +165,8 @@ def keep_freed_memory() -> None:
 
 
 def _check_compiler(device: torch.device) -> None:
-    if device.type == "cpu" and not shutil.which(os.environ.get("CXX", "g++")):
+    compiler = os.environ.get("CXX") or {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    if device.type == "cpu" and not shutil.which(compiler):
         raise UserError(
-            "speed.compile needs a C++ compiler, and g++ is not installed; set speed.compile=false."
+            f"speed.compile needs a C++ compiler, and {compiler} is not installed; set speed.compile=false."
         )

@@ -69,7 +69,7 @@ class House:
 
 def contract(pyproject: Path = ROOT / "pyproject.toml") -> list[list[str]]:
     """The rooms of each floor, from top to bottom, as import-linter's layers contract lists them."""
-    settings = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]
+    settings = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["importlinter"]
     (layers,) = (c["layers"] for c in settings["contracts"] if c["type"] == "layers")
     floors = [re.split(r"\s*[|:]\s*", layer) for layer in layers]
     return [[room.strip("( )").removeprefix(f"{PACKAGE}.") for room in floor] for floor in floors]
@@ -83,7 +83,7 @@ def read_house(package: Path = ROOT / PACKAGE, floors: list[list[str]] | None = 
         (source, target)
         for source in rooms
         for file in _sources(package, source)
-        for target in _imported_rooms(file.read_text())
+        for target in _imported_rooms(file.read_text(encoding="utf-8"))
         if target != source and target in rooms
     )
     return House(tuple(tuple(floor) for floor in named if floor), imports)
@@ -97,12 +97,14 @@ def _room(path: Path) -> Room | None:
     entry = path / "__init__.py" if path.is_dir() else path
     if entry.suffix != ".py" or path.stem == "__init__" or not entry.exists():
         return None
-    purpose = (ast.get_docstring(ast.parse(entry.read_text())) or "").partition("\n")[0]
+    purpose = (ast.get_docstring(ast.parse(entry.read_text(encoding="utf-8"))) or "").partition("\n")[0]
     sentence = re.split(r"(?<=\.) ", purpose)[0]
     inside = sorted(path.iterdir()) if path.is_dir() else []
     folders = [f"{p.name}/" for p in inside if (p / "__init__.py").exists()]
     modules = [p.stem for p in inside if p.suffix == ".py" and p.stem != "__init__"]
-    lines = sum(len(file.read_text().splitlines()) for file in _sources(path.parent, path.stem))
+    lines = sum(
+        len(file.read_text(encoding="utf-8").splitlines()) for file in _sources(path.parent, path.stem)
+    )
     return Room(path.stem, sentence, (*modules, *folders), lines)
 
 

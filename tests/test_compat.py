@@ -1,7 +1,6 @@
 """Each private part of another library does what compat.py says; a version that changed it fails here."""
 
 import sys
-import warnings
 from pathlib import Path
 
 import hydra
@@ -11,7 +10,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.precision import MixedPrecision
-from torchmetrics import SumMetric
 
 from diffusion_lightning import compat
 from diffusion_lightning.config.paths import conf_folder
@@ -131,18 +129,6 @@ def test_the_step_of_lightnings_logs_can_be_set(tmp_path):
     compat.set_logged_step(trainer.fit_loop.epoch_loop, 7)
     trainer._logger_connector.log_metrics({"loss": 1.0})
     assert logged == [7]
-
-
-def test_a_metric_whose_state_was_set_computes_without_a_warning():
-    metric = SumMetric()
-    with pytest.warns(UserWarning, match="before the ``update``"):
-        metric.compute()
-    metric = SumMetric()
-    metric.sum_value = torch.tensor(3.0)
-    compat.mark_updated(metric)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert metric.compute() == 3
 
 
 def test_bfloat16_is_what_the_processor_says():

@@ -1,11 +1,13 @@
 """One GPU per job: each process of a sweep on one machine takes a GPU of its own."""
 
 import functools
+import getpass
 import os
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from filelock import FileLock, Timeout
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -22,29 +24,27 @@ def visible_gpus() -> list[str]:
     return [name for name in visible.replace(" ", "").split(",") if name not in ("", "-1")]
 
 
-# Once per process: CUDA cannot change its GPU later, and the lock lasts as long as the file is open
+# Once per process: CUDA cannot change its GPU later, and the lock lasts as long as its object
 @functools.cache
-def claim_gpu() -> IO[str] | None:
+def claim_gpu() -> FileLock | None:
     """Restrict this process to the first free GPU, and lock that GPU until the process ends.
 
     Returns:
-        The locked file; None on a machine without a GPU.
+        The lock; None on a machine without a GPU.
 
     Raises:
         UserError: if no GPU is free.
     """
-    import fcntl
-
     gpus = visible_gpus()
+    owner = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # Windows has no numbers
     for gpu in gpus:
-        file = (Path(tempfile.gettempdir()) / f"diffusion-lightning-{os.getuid()}-gpu-{gpu}.lock").open("w")
+        lock = FileLock(Path(tempfile.gettempdir()) / f"diffusion-lightning-{owner}-gpu-{gpu}.lock")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
+            lock.acquire(timeout=0)
+        except Timeout:
             continue
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        return file
+        return lock
     if gpus:
         raise UserError(
             f"every GPU ({', '.join(gpus)}) already has a job of this or another sweep; "

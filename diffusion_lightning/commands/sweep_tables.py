@@ -106,7 +106,7 @@ class EvaluationTable(SweepTable):
         from diffusion_lightning.evaluation.record import RECORD
 
         rows = [
-            _evaluation(json.loads(file.read_text())) | {"folder": file.parent.name}
+            _evaluation(json.loads(file.read_text(encoding="utf-8"))) | {"folder": file.parent.name}
             for file in folder.glob(f"*/{RECORD}")
         ]
         return sorted(_filled(rows), key=_by_value)
@@ -165,7 +165,10 @@ class TrainingTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """One row per result.json, the best first."""
-        results = [(json.loads(file.read_text()), file.parent.name) for file in folder.glob(f"*/{RESULT}")]
+        results = [
+            (json.loads(file.read_text(encoding="utf-8")), file.parent.name)
+            for file in folder.glob(f"*/{RESULT}")
+        ]
         return [
             _training(result) | {"folder": name}
             for result, name in sorted(results, key=lambda named: _score(named[0]))

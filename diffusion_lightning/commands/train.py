@@ -109,7 +109,7 @@ def _fit(
     except BaseException:
         # The other processes would wait for this one forever
         if launcher is not None:
-            launcher.kill(signal.SIGKILL)
+            launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows knows SIGTERM alone
         raise
 
 

@@ -54,7 +54,8 @@ def slerp(a: Samples, b: Samples, u: PerSample) -> Samples:
 
     Source: Shoemake 1985; Song, Meng & Ermon 2021 (DDIM, arXiv 2010.02502), appendix D.5.
     """
-    flat_a, flat_b = a.double().flatten(1), b.double().flatten(1)
+    # In float64, which not every device has
+    flat_a, flat_b = a.cpu().double().flatten(1), b.cpu().double().flatten(1)
     cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b)
     theta = torch.arccos(cosine.clamp(-1, 1))[:, None]
     u = u.to(theta)[:, None]
@@ -62,7 +63,7 @@ def slerp(a: Samples, b: Samples, u: PerSample) -> Samples:
     straight = theta.sin() < 1e-6
     of_a = torch.where(straight, 1 - u, ((1 - u) * theta).sin() / theta.sin())
     of_b = torch.where(straight, u, (u * theta).sin() / theta.sin())
-    return (of_a * flat_a + of_b * flat_b).to(a.dtype).view_as(a)
+    return (of_a * flat_a + of_b * flat_b).to(a).view_as(a)
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,7 +112,7 @@ def already_done(out: Path, asked: dict[str, Any], swept: Collection[str] = ()) 
     if not (out / RECORD).exists():
         return None
     try:
-        record = json.loads((out / RECORD).read_text())
+        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except ValueError:
         raise UserError(f"{out / RECORD} is damaged: add overwrite=true, or choose another out=.") from None
     if not isinstance(record, dict) or not _same(record, asked, swept):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lightning.diffusion.clamp import Dynamic, KnownPixels, NoClamp, Static
+from diffusion_lightning.diffusion.clamp import Dynamic, KnownPixels, NoClamp, Static, _quantile
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM, PredictorCorrector, Resample
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import UserError
@@ -98,3 +98,11 @@ def test_resampling_makes_the_hole_answer_to_what_is_known():
         means[n] = abs(drawn.mean().item() - PairOracle.rho)
         assert drawn.var().item() == pytest.approx(1 - PairOracle.rho**2, abs=0.15)
     assert means[8] < 0.07 and means[0] > 2 * means[8]
+
+
+@pytest.mark.parametrize("p", [0.995, 0.9, 0.5, 0.3, 1e-6, 1.0])
+@pytest.mark.parametrize("size", [1, 2, 64, 3 * 32 * 32])
+def test_the_quantile_is_torchs(p, size):
+    x = torch.randn(5, size, generator=torch.Generator().manual_seed(0)).abs()
+    expected = torch.quantile(x, p, dim=1)
+    torch.testing.assert_close(_quantile(x, p), expected, rtol=1e-6, atol=0)

@@ -1,5 +1,6 @@
 """Inception against torch-fidelity and pytorch-fid, on weights that are random but fixed."""
 
+import copy
 import warnings
 
 import pytest
@@ -11,6 +12,7 @@ from diffusion_lightning.evaluation.extractors import Inception
 from diffusion_lightning.evaluation.extractors.extract import extract
 from diffusion_lightning.evaluation.metrics.fid import frechet_distance
 from diffusion_lightning.hashing import file_sha256
+from tests.support.accelerator import without_float64
 from tests.support.images import random_pixels, statistics_of
 
 fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
@@ -159,3 +161,12 @@ def test_from_images_to_number_on_all_2048_features(weights, inception):
     x, y = random_pixels(12, (3, 32, 32)), random_pixels(16, (3, 32, 32), seed=1, high=200)
     theirs = torch_fidelitys_fid(x, y, weights, "2048")
     assert mine(x, y, inception) == pytest.approx(theirs, rel=1e-3) and theirs > 0.1
+
+
+@pytest.mark.slow
+def test_a_device_without_float64_gives_the_same_features(inception):
+    pixels = random_pixels(2, (3, 32, 32))
+    expected = extract(inception, pixels, batch_size=2)
+    with without_float64() as device:
+        features, logits = extract(copy.deepcopy(inception).to(device), pixels, batch_size=2)
+    assert features.equal(expected[0]) and logits.equal(expected[1])
