@@ -21,7 +21,7 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
     """Denoiser + objective + guidance + optimizer."""
     return DiffusionModule(
         build_denoiser(cfg),
-        instantiate(cfg.objective),
+        instantiate(cfg.objective, times=instantiate(cfg.times)),
         instantiate(cfg.guidance),
         instantiate(cfg.optimizer),
         warmup_images=cfg.warmup_images,

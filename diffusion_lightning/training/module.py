@@ -18,6 +18,7 @@ from diffusion_lightning.data.base import data_of
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.learned_variance import LearnedVariance
 from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_generators
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
@@ -44,7 +45,7 @@ class DiffusionModule(LightningModule):
     def __init__(
         self,
         denoiser: Denoiser,
-        objective: Objective,
+        objective: Objective | LearnedVariance,
         guidance: Guidance,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         warmup_images: int = 0,
@@ -87,13 +88,12 @@ class DiffusionModule(LightningModule):
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean loss at random times t in {1/T, …, 1}, with random noise and dropped labels."""
+        """Mean loss at random times, with random noise and dropped labels."""
         x0, y = batch
-        T = self.denoiser.schedule.T
         n = len(x0) * self.trainer.world_size
         # Image i of this process is image i W + rank of a single process, and gets the same noise
         mine = slice(self.global_rank, None, self.trainer.world_size)
-        t = torch.randint(1, T + 1, (n,))[mine].double() / T
+        t = self.objective.times(self.denoiser.schedule, n)[mine]
         eps = torch.randn(n, *x0.shape[1:], device=x0.device)[mine]
         y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
         # Dropout differs between processes
@@ -192,7 +192,7 @@ class DiffusionModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, with a warm-up that counts images, for any batch size and number of processes."""
-        optimizer: Any = self.optimizer(self.denoiser.parameters())
+        optimizer: Any = self.optimizer(self.parameters())
         allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
