@@ -11,8 +11,11 @@ FORMAT = 1
 
 KEY = "diffusion_lightning"
 
-ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
-"""Options that format 0 (before version 0.2) did not have, with the values of that time."""
+ADDED: dict[str, dict[str, Any]] = {
+    "network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1},
+    "times": {"_target_": "diffusion_lightning.UniformTimes"},
+}
+"""Options that were added later, by group, with what held before; `network`'s are of the U-Net."""
 
 
 def stamp() -> dict[str, Any]:
@@ -29,9 +32,14 @@ def format_of(checkpoint: dict[str, Any]) -> int:
 
 def added_options(checkpoint: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Options newer than the checkpoint, with the values that it was written under."""
-    network = checkpoint["hyper_parameters"]["network"]
-    is_unet = network.get("_target_") == "diffusion_lightning.UNet"
-    return ADDED if format_of(checkpoint) < 1 and is_unet else {}
+    config = checkpoint["hyper_parameters"]
+    is_unet = config["network"].get("_target_") == "diffusion_lightning.UNet"
+    newer = {
+        group: {name: value for name, value in options.items() if name not in config.get(group, {})}
+        for group, options in ADDED.items()
+        if is_unet or group != "network"
+    }
+    return {group: options for group, options in newer.items() if options}
 
 
 def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -48,5 +56,5 @@ def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
         )
     today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
     for group, options in added_options(today).items():
-        today["hyper_parameters"][group] = options | today["hyper_parameters"][group]
+        today["hyper_parameters"][group] = options | today["hyper_parameters"].get(group, {})
     return today

@@ -44,6 +44,7 @@ class EarlierRun:
         older = {
             group: {name: value for name, value in options.items() if f"{group}.{name}" not in named}
             for group, options in self.added.items()
+            if group not in named
         }
         return cast(DictConfig, OmegaConf.merge(cfg, older))
 
