@@ -103,6 +103,10 @@ from .training.callbacks import LastCheckpoint as LastCheckpoint
 from .training.callbacks import SampleGrid as SampleGrid
 from .training.callbacks import Throughput as Throughput
 from .training.callbacks import TrackFID as TrackFID
+from .training.lr_schedules import Constant as Constant
+from .training.lr_schedules import CosineDecay as CosineDecay
+from .training.lr_schedules import LearningRateSchedule as LearningRateSchedule
+from .training.lr_schedules import StableDecay as StableDecay
 from .training.module import DiffusionModule as DiffusionModule
 
 __version__: str

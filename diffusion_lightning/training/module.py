@@ -1,5 +1,6 @@
 """Training and validation steps, and the optimizer; sampling is elsewhere."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
+from diffusion_lightning.training.lr_schedules import Constant, LearningRateSchedule
 
 
 class DiffusionModule(LightningModule):
@@ -37,6 +39,7 @@ class DiffusionModule(LightningModule):
         objective: the loss.
         guidance: how often labels are dropped.
         optimizer: parameters → optimizer.
+        lr_schedule: the factor of the learning rate over the run.
         warmup_images: images over which the learning rate rises linearly from 0.
         seed: with epoch and batch, the key of every training step's randomness.
         speed: how the network computes; the precision is the trainer's.
@@ -48,6 +51,7 @@ class DiffusionModule(LightningModule):
         objective: Objective | LearnedVariance,
         guidance: Guidance,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        lr_schedule: LearningRateSchedule = Constant(),  # noqa: B008
         warmup_images: int = 0,
         seed: int = 0,
         speed: Speed | None = None,
@@ -57,6 +61,7 @@ class DiffusionModule(LightningModule):
         self.objective = objective
         self.guidance = guidance
         self.optimizer = optimizer
+        self.lr_schedule = lr_schedule
         self.warmup_images = warmup_images
         self.seed = seed
         self.speed = speed or Speed(compile=False)
@@ -191,14 +196,24 @@ class DiffusionModule(LightningModule):
             clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer, with a warm-up that counts images, for any batch size and number of processes."""
+        """The optimizer; the warm-up counts images, for any batch size and number of processes.
+
+        Raises:
+            UserError: if the learning rate depends on the length of a run without end.
+        """
         optimizer: Any = self.optimizer(self.parameters())
         allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
             return min(1.0, (step + 1) * self.images_per_step / max(1, self.warmup_images))
 
-        scheduler = LambdaLR(optimizer, warmup)
+        total = self.trainer.estimated_stepping_batches
+        if self.lr_schedule.needs_length and not math.isfinite(total):
+            raise UserError(
+                f"lr_schedule is {self.lr_schedule}, but the run has no last step: set trainer.max_epochs or "
+                "trainer.max_steps, or choose lr_schedule=constant."
+            )
+        scheduler = LambdaLR(optimizer, lambda step: warmup(step) * self.lr_schedule(min(1.0, step / total)))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
