@@ -26,12 +26,14 @@ from .diffusion.interpolation import LabelMorph as LabelMorph
 from .diffusion.interpolation import SlerpNoise as SlerpNoise
 from .diffusion.interpolation import invert as invert
 from .diffusion.interpolation import slerp as slerp
+from .diffusion.learned_variance import LearnedVariance as LearnedVariance
 from .diffusion.likelihood.flow_likelihood import FlowLikelihood as FlowLikelihood
 from .diffusion.likelihood.variational_bound import variational_bound as variational_bound
 from .diffusion.noise import ImageNoise as ImageNoise
 from .diffusion.objectives import MinSNR as MinSNR
 from .diffusion.objectives import Objective as Objective
 from .diffusion.objectives import SimpleMSE as SimpleMSE
+from .diffusion.parameterizations import EDM as EDM
 from .diffusion.parameterizations import X0 as X0
 from .diffusion.parameterizations import Eps as Eps
 from .diffusion.parameterizations import Parameterization as Parameterization
@@ -54,6 +56,10 @@ from .diffusion.schedules import BetaSchedule as BetaSchedule
 from .diffusion.schedules import Cosine as Cosine
 from .diffusion.schedules import Linear as Linear
 from .diffusion.schedules import Schedule as Schedule
+from .diffusion.times import LaplaceTimes as LaplaceTimes
+from .diffusion.times import LogNormalTimes as LogNormalTimes
+from .diffusion.times import Times as Times
+from .diffusion.times import UniformTimes as UniformTimes
 from .errors import UserError as UserError
 from .evaluation.comparison import Comparison as Comparison
 from .evaluation.comparison import Metric as Metric
@@ -101,6 +107,10 @@ from .training.callbacks import ModelCheckpoint as ModelCheckpoint
 from .training.callbacks import SampleGrid as SampleGrid
 from .training.callbacks import Throughput as Throughput
 from .training.callbacks import TrackFID as TrackFID
+from .training.lr_schedules import Constant as Constant
+from .training.lr_schedules import CosineDecay as CosineDecay
+from .training.lr_schedules import LearningRateSchedule as LearningRateSchedule
+from .training.lr_schedules import StableDecay as StableDecay
 from .training.module import DiffusionModule as DiffusionModule
 
 __version__: str

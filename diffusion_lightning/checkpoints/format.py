@@ -14,8 +14,15 @@ LAST = "last.ckpt"
 
 KEY = "diffusion_lightning"
 
-ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
-"""Options that format 0 (before version 0.2) did not have, with the values of that time."""
+ADDED: dict[str, Any] = {
+    "network.norm_groups": None,
+    "network.norm_eps": 1e-5,
+    "network.downsample_padding": 1,
+    "times._target_": "diffusion_lightning.UniformTimes",
+    "lr_schedule._target_": "diffusion_lightning.Constant",
+    "init": None,
+}
+"""Options of a run that were added later, with what held before; `network`'s are of the U-Net."""
 
 
 def stamp() -> dict[str, Any]:
@@ -30,11 +37,20 @@ def format_of(checkpoint: dict[str, Any]) -> int:
     return number if isinstance(number, int) else 0
 
 
-def added_options(checkpoint: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Options newer than the checkpoint, with the values that it was written under."""
-    network = checkpoint["hyper_parameters"]["network"]
-    is_unet = network.get("_target_") == "diffusion_lightning.UNet"
-    return ADDED if format_of(checkpoint) < 1 and is_unet else {}
+def added_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The full key of every option newer than the checkpoint, and the value that it was written under."""
+    config = checkpoint["hyper_parameters"]
+    is_unet = config["network"].get("_target_") == "diffusion_lightning.UNet"
+    return {
+        key: value
+        for key, value in ADDED.items()
+        if not _holds(config, key) and (is_unet or not key.startswith("network."))
+    }
+
+
+def _holds(config: dict[str, Any], key: str) -> bool:
+    group, _, name = key.rpartition(".")
+    return name in (config.get(group, {}) if group else config)
 
 
 def resumes_exactly(checkpoint: dict[str, Any]) -> bool:
@@ -61,6 +77,9 @@ def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
             f"and this version reads formats up to {FORMAT}: pip install --upgrade diffusion-lightning."
         )
     today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
-    for group, options in added_options(today).items():
-        today["hyper_parameters"][group] = options | today["hyper_parameters"][group]
+    for key, value in added_options(today).items():
+        group, _, name = key.rpartition(".")
+        (today["hyper_parameters"].setdefault(group, {}) if group else today["hyper_parameters"])[name] = (
+            value
+        )
     return today

@@ -116,12 +116,16 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: Seque
     config = config_of(checkpoint)
     parts: Any = [build_trusted(name, config[name], kind, trust) for name, kind in _BUILT.items()]
     denoiser = Denoiser(*parts)
+    _load(denoiser, denoiser_weights(checkpoint, weights))
+    return denoiser.eval()
+
+
+def denoiser_weights(checkpoint: dict[str, Any], weights: str = "ema") -> dict[str, Tensor]:
+    """The denoiser's averaged ("ema") or "raw" weights, by their names in the denoiser."""
     # A run without EMA has one set of weights, under Lightning's own key
     state = checkpoint.get(WEIGHTS[weights], checkpoint["state_dict"])
     prefix = "denoiser."
-    own = {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
-    _load(denoiser, own)
-    return denoiser.eval()
+    return {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
 
 
 def load_data_set(

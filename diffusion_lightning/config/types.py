@@ -23,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "devices": int,
     "epochs": int,
     "half": bool,
+    "init": str | None,
     "label_smoothing": float,
     "labels": int | Sequence[int] | None,
     "num_images": int | None,

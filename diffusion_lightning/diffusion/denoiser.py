@@ -10,7 +10,7 @@ from torch import nn
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
-from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
+from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, Scale, append_dims
 from diffusion_lightning.errors import UserError
 
 
@@ -63,15 +63,24 @@ class Denoiser(nn.Module):
 
     def forward(self, x_t: Samples, t: PerSample, y: Labels | None) -> Samples:
         """The network's raw output (B, *) at times t (B,) for labels y (B,); None is the null label."""
+        alpha, sigma = (
+            append_dims(scale, x_t.ndim).to(x_t) for scale in (self.schedule.alpha(t), self.schedule.sigma(t))
+        )
+        return self.output(x_t, t, alpha, sigma, y)
+
+    def output(self, x_t: Samples, t: PerSample, alpha: Scale, sigma: Scale, y: Labels | None) -> Samples:
+        """The raw output where the scales of t are known already."""
         if y is None:
             y = self.null(torch.empty(len(x_t), dtype=torch.long, device=x_t.device))
-        return self.network(x_t, (self.schedule.T * t).to(x_t, non_blocking=True), y)
+        seen = self.parameterization.network_input(x_t, alpha, sigma)
+        return self.network(seen, (self.schedule.T * t).to(x_t, non_blocking=True), y)
 
     def x0(self, x_t: Samples, level: Level, y: Labels | None) -> Samples:
         """The predicted clean samples (B, *) at one noise level, decoded in the precision of x_t."""
         lower = self.dtype != torch.float32
         with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
-            output = self(x_t, torch.full((len(x_t),), level.t, device=x_t.device), y)
+            t = torch.full((len(x_t),), level.t, device=x_t.device)
+            output = self.output(x_t, t, level.alpha, level.sigma, y)
         return self.parameterization.x0(output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     @contextmanager

@@ -1,23 +1,30 @@
 """Training objectives: how much an error at time t counts."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, Scales, append_dims
+from diffusion_lightning.diffusion.times import Times, UniformTimes
 from diffusion_lightning.errors import check_positive
 
 
+@dataclass(frozen=True)
 class Objective(ABC):
     """The loss L = E_t,ε weight(t) |output(x_t, t, y) - target|², with x_t = α x0 + σ ε.
 
     Training needs nothing else: `objective(denoiser, x0, y).mean().backward()`.
 
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), algorithm 1.
+
+    Args:
+        times: the distribution of t.
     """
+
+    times: Times = field(default=UniformTimes(), kw_only=True)
 
     def __call__(
         self,
@@ -34,17 +41,17 @@ class Objective(ABC):
             x0: clean samples (B, *).
             y: labels (B,), of which the caller has dropped those that guidance wants dropped
                 (`Guidance.drop_labels`); None is the null label.
-            t: times (B,) on the CPU; drawn uniformly from {1/T, …, 1} unless given.
+            t: times (B,) on the CPU; drawn from `times` unless given.
             eps: standard normal noise (B, *); drawn unless given.
         """
         schedule, p = denoiser.schedule, denoiser.parameterization
-        t = torch.randint(1, schedule.T + 1, (len(x0),)).double() / schedule.T if t is None else t
+        t = self.times(schedule, len(x0)) if t is None else t
         eps = torch.randn_like(x0) if eps is None else eps
         alpha, sigma = (
             append_dims(scale, x0.ndim).to(x0, non_blocking=True)
             for scale in (schedule.alpha(t), schedule.sigma(t))
         )
-        output = denoiser(alpha * x0 + sigma * eps, t, y)
+        output = denoiser.output(alpha * x0 + sigma * eps, t, alpha, sigma, y)
         error = output.to(x0.dtype) - p.target(x0, eps, alpha, sigma)
         return self.weight(alpha, sigma, p).flatten() * error.square().flatten(1).mean(1)
 

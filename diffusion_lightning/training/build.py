@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint as LightningModelCheckpoint
 from lightning.pytorch.callbacks import ProgressBar
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.writer import AtomicCheckpointIO
 from diffusion_lightning.config.build import build_denoiser, build_extractor, build_sampling
@@ -18,16 +18,22 @@ from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.speed import Speed, device_type
 from diffusion_lightning.training.callbacks import FiniteGuard, LastCheckpoint, ModelCheckpoint
+from diffusion_lightning.training.init import initialize
 from diffusion_lightning.training.module import DiffusionModule
 
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
     """Denoiser + objective + guidance + optimizer."""
+    denoiser = build_denoiser(cfg)
+    if cfg.init:
+        parameterization: Any = OmegaConf.to_container(cfg.parameterization, resolve=True)
+        initialize(denoiser, cfg.init, parameterization)
     return DiffusionModule(
-        build_denoiser(cfg),
-        instantiate(cfg.objective),
+        denoiser,
+        instantiate(cfg.objective, _partial_=True)(times=instantiate(cfg.times)),
         instantiate(cfg.guidance),
         instantiate(cfg.optimizer),
+        instantiate(cfg.lr_schedule),
         warmup_images=cfg.warmup_images,
         seed=cfg.seed,
         speed=instantiate(cfg.speed),

@@ -1,6 +1,7 @@
 """Training and validation steps, and the optimizer; sampling is elsewhere."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,12 +20,14 @@ from diffusion_lightning.data.base import data_of
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.learned_variance import LearnedVariance
 from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_generators
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
+from diffusion_lightning.training.lr_schedules import Constant, LearningRateSchedule
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class DiffusionModule(LightningModule):
         objective: the loss.
         guidance: how often labels are dropped.
         optimizer: parameters → optimizer.
+        lr_schedule: the factor of the learning rate over the run.
         warmup_images: images over which the learning rate rises linearly from 0.
         seed: with epoch and batch, the key of every training step's randomness.
         speed: how the network computes; the precision is the trainer's.
@@ -47,9 +51,10 @@ class DiffusionModule(LightningModule):
     def __init__(
         self,
         denoiser: Denoiser,
-        objective: Objective,
+        objective: Objective | LearnedVariance,
         guidance: Guidance,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        lr_schedule: LearningRateSchedule = Constant(),  # noqa: B008
         warmup_images: int = 0,
         seed: int = 0,
         speed: Speed | None = None,
@@ -59,6 +64,7 @@ class DiffusionModule(LightningModule):
         self.objective = objective
         self.guidance = guidance
         self.optimizer = optimizer
+        self.lr_schedule = lr_schedule
         self.warmup_images = warmup_images
         self.seed = seed
         self.speed = speed or Speed(compile=False)
@@ -98,13 +104,12 @@ class DiffusionModule(LightningModule):
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean loss at random times t in {1/T, …, 1}, with random noise and dropped labels."""
+        """Mean loss at random times, with random noise and dropped labels."""
         x0, y = batch
-        T = self.denoiser.schedule.T
         n = len(x0) * self.trainer.world_size
         # Image i of this process is image i W + rank of a single process, and gets the same noise
         mine = slice(self.global_rank, None, self.trainer.world_size)
-        t = torch.randint(1, T + 1, (n,))[mine].double() / T
+        t = self.objective.times(self.denoiser.schedule, n)[mine]
         eps = torch.randn(n, *x0.shape[1:], device=x0.device)[mine]
         y = self.guidance.drop_labels(y, self.denoiser.null(y), torch.rand(n, device=y.device)[mine])
         # Dropout differs between processes
@@ -208,14 +213,24 @@ class DiffusionModule(LightningModule):
             clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer, with a warm-up that counts images, for any batch size and number of processes."""
-        optimizer: Any = self.optimizer(self.denoiser.parameters())
+        """The optimizer; the warm-up counts images, for any batch size and number of processes.
+
+        Raises:
+            UserError: if the learning rate depends on the length of a run without end.
+        """
+        optimizer: Any = self.optimizer(self.parameters())
         allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
             return min(1.0, (self.images_seen + self._images_of_next_step) / max(1, self.warmup_images))
 
-        scheduler = LambdaLR(optimizer, warmup)
+        total = self.trainer.estimated_stepping_batches
+        if self.lr_schedule.needs_length and not math.isfinite(total):
+            raise UserError(
+                f"lr_schedule is {self.lr_schedule}, but the run has no last step: set trainer.max_epochs or "
+                "trainer.max_steps, or choose lr_schedule=constant."
+            )
+        scheduler = LambdaLR(optimizer, lambda step: warmup(step) * self.lr_schedule(min(1.0, step / total)))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.format import LAST, added_options, resumes_exactly
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
@@ -40,7 +41,7 @@ class EarlierRun:
     finished: bool
     epoch: int
     images_per_step: int | None
-    added: dict[str, dict[str, Any]]
+    added: dict[str, Any]
 
     def adopted(self, cfg: DictConfig, named: Collection[str]) -> DictConfig:
         """The present config, with the values that options younger than the run have in it.
@@ -49,11 +50,8 @@ class EarlierRun:
             cfg: the present config.
             named: options that the command line names; they stay as they are, and `check` compares them.
         """
-        older = {
-            group: {name: value for name, value in options.items() if f"{group}.{name}" not in named}
-            for group, options in self.added.items()
-        }
-        return cast(DictConfig, OmegaConf.merge(cfg, older))
+        older = {key: value for key, value in self.added.items() if not {key, key.split(".")[0]} & {*named}}
+        return changed(cfg, older)
 
     def check(self, cfg: DictConfig, swept: Collection[str] = ()) -> None:
         """Compare with the present config.

@@ -32,7 +32,7 @@ def test_an_earlier_checkpoint_is_read_in_the_words_of_today():
 def test_a_network_of_someone_else_gets_no_options_of_ours():
     checkpoint = raw()
     checkpoint["hyper_parameters"]["network"]["_target_"] = "mine.Net"
-    assert added_options(upgraded(checkpoint)) == {}
+    assert not [key for key in added_options(checkpoint) if key.startswith("network.")]
     assert "norm_groups" not in upgraded(checkpoint)["hyper_parameters"]["network"]
 
 
@@ -41,6 +41,16 @@ def test_options_of_a_checkpoint_of_today_are_its_own():
     checkpoint["hyper_parameters"]["network"]["norm_groups"] = 2
     assert upgraded(checkpoint)["hyper_parameters"]["network"]["norm_groups"] == 2
     assert added_options(upgraded(checkpoint)) == {}
+    assert {"network.norm_eps": 1e-5, "network.downsample_padding": 1}.items() <= added_options(
+        checkpoint
+    ).items()
+    assert "network.norm_groups" not in added_options(checkpoint)
+
+
+def test_a_group_that_was_added_later_is_what_held_before():
+    assert "times" not in raw()["hyper_parameters"]
+    now = read_checkpoint(EARLIER)["hyper_parameters"]
+    assert now["times"] == {"_target_": "diffusion_lightning.UniformTimes"} and now["init"] is None
 
 
 @pytest.mark.parametrize("said", [{"format": FORMAT + 1, "version": "9.9"}, {"format": 99}])

@@ -120,8 +120,9 @@ class OracleNetwork(nn.Module):
         super().__init__()
         self.oracle, self.p = oracle, parameterization
 
-    def forward(self, x_t, time, y):
+    def forward(self, seen, time, y):
         t = self.oracle.level(float(time[0]) / self.oracle.schedule.T)
+        x_t = seen / self.p.network_input(torch.ones_like(seen), t.alpha, t.sigma)
         x0 = self.oracle.x0(x_t, t, y)
         return self.p.target(x0, (x_t - t.alpha * x0) / t.sigma, t.alpha, t.sigma)
 
