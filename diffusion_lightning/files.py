@@ -20,7 +20,7 @@ def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[A
     """
     unfinished = path.with_name(f".{path.name}.{writer}unfinished")
     try:
-        text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+        text: dict[str, Any] = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
         with unfinished.open(mode, **text) as file:
             yield file
             file.flush()
