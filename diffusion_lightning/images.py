@@ -21,6 +21,24 @@ def to_uint8(x: Tensor) -> Tensor:
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def height_and_width(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """(H, W) of an image size, which is the side of a square or [H, W].
+
+    Raises:
+        UserError: if it is neither.
+    """
+    sides = [image_size, image_size] if isinstance(image_size, int) else list(image_size)
+    if len(sides) != 2:
+        raise UserError(f"image_size is {sides}; it must be one side, or [height,width].")
+    height, width = (check_at_least("image_size", side) for side in sides)
+    return height, width
+
+
+def is_narrow(low: float, high: float, black: float, white: float) -> bool:
+    """Whether values from low to high use at most half of the range from black to white."""
+    return high - low <= (white - black) / 2
+
+
 def grid_columns(num_images: int, num_labels: int = 0) -> int:
     """Columns of a grid that is about square; a multiple of num_labels where that fits.
 

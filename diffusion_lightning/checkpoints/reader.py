@@ -159,7 +159,7 @@ def load_test_images(
     Raises:
         UserError: if there is no image of such a number, or the data are not available.
     """
-    images = load_data_set(data, data_dir, trust).load(train=False)
+    images = load_data_set(data, data_dir, trust).split(train=False)
     if not all(0 <= i < len(images) for i in which):
         raise UserError(f"test images {list(which)}: the numbers go from 0 to {len(images) - 1}.")
     return images[torch.tensor(which)]
