@@ -125,5 +125,7 @@ def test_pixels_of_a_jfif_are_those_of_the_jpeg(tmp_path):
     (tmp_path / "2.jpg").write_bytes((tmp_path / "1.jfif").read_bytes())
     data = folder_data(tmp_path)
     data.setup()
-    both = [images[0][0] for images in (data.train_images[torch.tensor([0])], data.test_images[torch.tensor([0])])]
+    both = [
+        images[0][0] for images in (data.train_images[torch.tensor([0])], data.test_images[torch.tensor([0])])
+    ]
     assert both[0].equal(both[1])
