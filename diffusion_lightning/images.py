@@ -27,11 +27,10 @@ def height_and_width(image_size: int | Sequence[int]) -> tuple[int, int]:
     Raises:
         UserError: if it is neither.
     """
-    sides = [image_size, image_size] if isinstance(image_size, int) else list(image_size)
-    if len(sides) != 2:
-        raise UserError(f"image_size is {sides}; it must be one side, or [height,width].")
-    height, width = (check_at_least("image_size", side) for side in sides)
-    return height, width
+    sides = list(image_size) if isinstance(image_size, Sequence) else [image_size] * 2
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise UserError(f"image_size is {image_size}; it must be one side, or [height,width].")
+    return sides[0], sides[1]
 
 
 def is_narrow(low: float, high: float, black: float, white: float) -> bool:
@@ -78,7 +77,7 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
         )
     columns = grid_columns(len(images)) if columns is None else check_at_least("columns", columns)
     pixels = (images if images.dtype == torch.uint8 else to_uint8(images)).cpu()
-    return make_grid(enlarged(pixels, pixels.shape[-1]), nrow=columns, padding=1, pad_value=128)
+    return make_grid(enlarged(pixels, max(pixels.shape[-2:])), nrow=columns, padding=1, pad_value=128)
 
 
 def save_png(image: Tensor, path: str | Path) -> Path:

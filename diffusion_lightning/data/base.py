@@ -99,7 +99,9 @@ class ImageData(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.image_channels = image_channels
         self.image_size = image_size
-        self.shape = image_channels, *height_and_width(image_size)
+        height, width = height_and_width(image_size)
+        check_counts(image_size=min(height, width))
+        self.shape = image_channels, height, width
         """(C, H, W) of an image."""
         self.num_classes = num_classes
         self.class_names = [str(name) for name in class_names] if class_names else None
@@ -166,7 +168,7 @@ class ImageData(LightningDataModule, ABC):
         return images
 
     def remarks(self) -> Iterable[str]:
-        """What a person should know of the training images, one line each."""
+        """What a person should know of the images, one line each."""
         return remarks_on_pixels(self.train_images)
 
     def __str__(self) -> str:

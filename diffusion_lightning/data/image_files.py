@@ -15,7 +15,7 @@ from diffusion_lightning.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Range = tuple[float, float]
+Range = Sequence[float]
 """The stored values that are black and white."""
 
 SIXTEEN_BITS = 0, 65535
@@ -157,7 +157,7 @@ def is_transparent(image: "Image") -> bool:
     return "A" in image.getbands() or "transparency" in image.info
 
 
-def read_image(path: Path, channels: int, size: tuple[int, int], value_range: Range | None = None) -> Tensor:
+def read_image(path: Path, channels: int, size: Sequence[int], value_range: Range | None = None) -> Tensor:
     """The image in the file as uint8 (C, H, W): resized until it covers (H, W), then its centre cropped."""
     from torchvision.transforms.functional import pil_to_tensor
 
@@ -172,7 +172,7 @@ def covering(image: "Image", size: Sequence[int]) -> "Image":
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
 
 
-def read_exact(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
+def read_exact(path: Path, channels: int, size: Sequence[int], value_range: Range | None = None) -> Tensor:
     """The image in the file as uint8 (C, H, W), pixel for pixel.
 
     Raises:
@@ -180,7 +180,7 @@ def read_exact(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
     """
     from torchvision.transforms.functional import pil_to_tensor
 
-    image, (height, width) = decode(path, channels), size
+    image, (height, width) = decode(path, channels, value_range), size
     if image.size != (width, height):
         found = "x".join(map(str, image.size))
         raise UserError(

@@ -58,12 +58,12 @@ class FileImages(ImageSet):
         files = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
         size = self.size if isinstance(self.size, int) else tuple(self.size)
         facts = (files, self.labels.tolist(), self.channels, size)
-        return text_sha256(repr(facts if self.value_range is None else (*facts, self.value_range)))
+        return text_sha256(repr(facts if self.value_range is None else (*facts, tuple(self.value_range))))
 
     def in_memory(self, title: str, skip_unreadable: bool = False) -> TensorImages:
         """All images decoded once, with a progress bar; one that cannot be read is an error or left out."""
         images = torch.empty(len(self), *self.shape, dtype=torch.uint8)
-        kept = []
+        kept: list[int] = []
         for i, image in self._each(title, skip_unreadable):
             images[len(kept)] = image
             kept.append(i)
@@ -91,8 +91,7 @@ class FileImages(ImageSet):
             log.warning("%d of %d %s images are left out: %s", len(errors), len(self), title, errors[0])
 
     def _read(self, file: Path) -> Tensor:
-        height, width = self.shape[1:]
-        return read_image(file, self.channels, (height, width), self.value_range)
+        return read_image(file, self.channels, self.shape[1:], self.value_range)
 
 
 class ImageFolder(ImageData):
@@ -176,7 +175,8 @@ class ImageFolder(ImageData):
 
     def remarks(self) -> Iterable[str]:
         """What a person should know of the files, one line each."""
-        return remarks_on_files(self._files[True].files, self.image_channels, self.value_range)
+        files = sorted({file for images in self._files.values() for file in images.files})
+        return remarks_on_files(files, self.image_channels, self.value_range)
 
     def __str__(self) -> str:
         return str(self.data_dir)

@@ -65,7 +65,7 @@ def label_files(root: Path, splits: Sequence[str] | None = None) -> LabelledFile
     for folder, images in zip(folders, files, strict=True):
         if not images:
             raise UserError(f"no images in {folder} (looked for {' '.join(sorted(IMAGE_SUFFIXES))}).")
-    return LabelledFiles(folders, *labels, by_folder=named is None)
+    return LabelledFiles(folders, labels[0], labels[1], by_folder=named is None)
 
 
 def _by_folder(folder: Path, images: Sequence[Path]) -> Labels:

@@ -53,10 +53,10 @@ def stored(path: Path) -> Stored:
         image.draft("RGB", (256, 256))  # of a large JPEG, a small one is enough
         others = is_transparent(image), getattr(image, "n_frames", 1)
         if is_deep(image):
-            levels = np.asarray(image)
-            low, high = float(levels.min()), float(levels.max())
+            grey = np.asarray(image)
+            low, high = float(grey.min()), float(grey.max())
             known = image.mode != "F" and 0 <= low <= high <= 65535
-            depth, white = ("16-bit", 65535.0) if known else (str(levels.dtype), high)
+            depth, white = ("16-bit", 65535.0) if known else (str(grey.dtype), high)
             return Stored(depth, low, high, white, False, *others)
         depth, white = ("16-bit", 65535.0) if has_deep_colours(image) else ("8-bit", 255.0)
         levels = deep_colours(image, path) if depth == "16-bit" and image.format == "PNG" else None

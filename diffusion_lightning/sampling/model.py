@@ -1,5 +1,6 @@
 """A trained model and what can be done with it: what `load` returns."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -30,6 +31,8 @@ from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.sampling.labels import Labels, check_labels
 from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
 from diffusion_lightning.speed import Speed
+
+log = logging.getLogger(__name__)
 
 NUM_IMAGES = 100
 """Images drawn unless their number is given."""
@@ -479,7 +482,14 @@ class DiffusionModel:
         """The images as float32 on the device."""
         images = torch.as_tensor(images)
         self._check_shape(images, name)
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise UserError(
+                f"the {name} are {images.dtype}; they must be uint8, or floating point in [-1, 1]."
+            )
         x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        low, high = (float(end) for end in x.aminmax())
+        if name == "images" and (max(-low, high) > 2 or low >= 0):
+            log.warning("the images go from %g to %g; those of a model go from -1 to 1", low, high)
         return x.to(self.device)
 
     def _check_shape(self, images: Tensor, name: str) -> None:

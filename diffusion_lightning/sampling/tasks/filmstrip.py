@@ -49,7 +49,7 @@ class Filmstrip(Task):
         x_t, x0 = (torch.stack([walk[i][part] for i in shown], dim=1) for part in (0, 1))
         path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out)
         if self.film:
-            side = request.model.shape[-1]
+            side = max(request.model.shape[1:])
             save_film([_frame(both, side) for both in walk], out / self.film, self.seconds)
         return path
 
