@@ -14,6 +14,12 @@ KEY = "diffusion_lightning"
 ADDED = {"network": {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1}}
 """Options that format 0 (before version 0.2) did not have, with the values of that time."""
 
+DEFAULTS = {"diffusion_lightning.ImageFolder": {"skip_unreadable": False}}
+"""Class → options that some configs of format 1 lack; what they do by default is what was done before.
+
+Those that are null by default need no entry: a missing option is null.
+"""
+
 
 def stamp() -> dict[str, Any]:
     """The entry of a checkpoint that holds its format and version."""
@@ -49,4 +55,13 @@ def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
     today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
     for group, options in added_options(today).items():
         today["hyper_parameters"][group] = options | today["hyper_parameters"][group]
+    today["hyper_parameters"] = with_defaults(today["hyper_parameters"])
     return today
+
+
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A plain config, in the names of today, with the options that are younger than it."""
+    return {
+        group: DEFAULTS.get(str(node.get("_target_")), {}) | node if isinstance(node, dict) else node
+        for group, node in config.items()
+    }

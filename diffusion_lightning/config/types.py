@@ -21,7 +21,7 @@ OPTIONS: dict[str, Any] = {
     "device": str,
     "devices": int,
     "epochs": int,
-    "labels": int | Sequence[int] | None,
+    "labels": int | str | Sequence[int | str] | None,
     "learning_rate": float,
     "num_images": int | None,
     "optimized_metric": str,

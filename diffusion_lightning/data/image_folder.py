@@ -87,6 +87,8 @@ class FileImages(ImageSet):
                 errors.append(str(error))
             else:
                 yield i, image
+        if len(errors) == len(self):
+            raise UserError(f"none of the {title} images can be read: {errors[0]}")
         if errors:
             log.warning("%d of %d %s images are left out: %s", len(errors), len(self), title, errors[0])
 

@@ -56,12 +56,13 @@ def label_files(root: Path, splits: Sequence[str] | None = None) -> LabelledFile
         pair = check_splits(root, splits)
     folders = pair or (root, root)
     files = [[image for image in listing.images if image.is_relative_to(folder)] for folder in folders]
-    named = read_labels(listing.metadata, listing.images, [image for images in files for image in images])
+    used = set().union(*files)
+    named = read_labels(listing.metadata, listing.images, sorted(used))
     if named is None:
         labels = [_by_folder(folder, images) for folder, images in zip(folders, files, strict=True)]
     else:
         labels = [{image: named[image] for image in images} for images in files]
-    _report(listing, set().union(*files), used_metadata=named is not None)
+    _report(listing, used, used_metadata=named is not None)
     for folder, images in zip(folders, files, strict=True):
         if not images:
             raise UserError(f"no images in {folder} (looked for {' '.join(sorted(IMAGE_SUFFIXES))}).")

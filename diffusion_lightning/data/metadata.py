@@ -50,7 +50,7 @@ def read_labels(
         return None
     if without := [image for image in wanted if image not in labels]:
         raise UserError(
-            f"{len(without)} images, such as {without[0]}, have no row in {', '.join(map(str, used))}; add "
+            f"{without[0]} has no row in {', '.join(map(str, used))}, one of {len(without)} such images; add "
             "their rows, or move them elsewhere."
         )
     return labels

@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from diffusion_lightning import __version__
+from diffusion_lightning.checkpoints.format import with_defaults
 from diffusion_lightning.checkpoints.reader import find_checkpoint
-from diffusion_lightning.config.options import decisive
+from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
@@ -95,11 +96,16 @@ def _same(record: dict[str, Any], asked: dict[str, Any]) -> bool:
     before = record.get("asked")
     if not isinstance(before, dict):
         return False
-    before = decisive("evaluate", renamed(before))
+    before = decisive("evaluate", with_defaults(renamed(before)))
     if record.get("format", 0) == 0:
         # It has no `speed`
         asked = {key: value for key, value in asked.items() if key in FORMAT_0}
-    return before == asked
+    return _said(before) == _said(asked)
+
+
+def _said(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are not null, as a missing one is."""
+    return {name: value for name, value in flat(options) if value is not None}
 
 
 def versions() -> dict[str, str]:

@@ -145,7 +145,7 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
         sampling = Sampling(
             instantiate(cfg.sampler), replace(model.guidance, **asked), instantiate(cfg.clamp)
         )
-    labels = check_labels(cfg.labels, model.num_classes, sampling.guidance)
+    labels = check_labels(cfg.labels, model.num_classes, sampling.guidance, model.class_names)
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
     steps = sampling.sampler.steps or model.denoiser.schedule.T
     model.prepare(batches * sampling.sampler.evaluations(steps))

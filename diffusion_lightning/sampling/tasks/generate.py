@@ -20,8 +20,10 @@ class Generate(Task):
         labels: the labels asked for; None is all classes.
     """
 
-    def __init__(self, num_images: int | None = None, labels: int | Sequence[int] | None = None) -> None:
-        asked = 1 if isinstance(labels, int) else len(labels or ())
+    def __init__(
+        self, num_images: int | None = None, labels: int | str | Sequence[int | str] | None = None
+    ) -> None:
+        asked = 1 if isinstance(labels, int | str) else len(labels or ())
         count = num_images if num_images is not None else asked or NUM_IMAGES
         self.num_images = check_at_least("num_images", count, 1, 10_000_000)
 
