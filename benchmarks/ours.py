@@ -34,7 +34,7 @@ def composed(case: str, settings: Settings, *overrides: str) -> DictConfig:
 def network_flop(cfg: DictConfig, train: bool) -> int:
     """Floating-point operations of the config's network for one batch."""
     data = cfg.dataset
-    shape = data.batch_size, data.image_channels, data.image_size, data.image_size
+    shape = data.batch_size, *data.shape
     return flop(lambda: instantiate(cfg.network), _without_labels, shape, train)
 
 

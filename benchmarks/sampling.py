@@ -35,7 +35,7 @@ def walks(case: str, settings: Settings, *overrides: str) -> Row:
     speed.prepare(denoiser.network)
     denoiser.dtype = speed.dtype
     labels = [k % data.num_classes for k in range(n)] if sampling.guidance.uses_labels else None
-    shape = data.image_channels, data.image_size, data.image_size
+    shape = data.shape
     watch = Stopwatch(settings, per=EVALUATIONS)
     while watch.lap():
         list(generate(sampling, denoiser, labels, range(n), shape, cfg.seed, n))

@@ -22,6 +22,23 @@ def to_uint8(x: Tensor) -> Tensor:
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def height_and_width(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """(H, W) of an image size, which is the side of a square or [H, W].
+
+    Raises:
+        UserError: if it is neither.
+    """
+    sides = list(image_size) if isinstance(image_size, Sequence) else [image_size] * 2
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise UserError(f"image_size is {image_size}; it must be one side, or [height,width].")
+    return sides[0], sides[1]
+
+
+def is_narrow(low: float, high: float, black: float, white: float) -> bool:
+    """Whether values from low to high use at most half of the range from black to white."""
+    return high - low <= (white - black) / 2
+
+
 def grid_columns(num_images: int, num_labels: int = 0) -> int:
     """Columns of a grid that is about square; a multiple of num_labels where that fits.
 
@@ -62,7 +79,7 @@ def image_grid(images: Tensor, columns: int | None = None, captions: Captions | 
         )
     columns = grid_columns(len(images)) if columns is None else check_at_least("columns", columns)
     pixels = (images if images.dtype == torch.uint8 else to_uint8(images)).cpu()
-    grid = make_grid(enlarged(pixels, pixels.shape[-1]), nrow=columns, padding=1, pad_value=128)
+    grid = make_grid(enlarged(pixels, max(pixels.shape[-2:])), nrow=columns, padding=1, pad_value=128)
     if captions is None:
         return grid
     return captioned(grid, captions, math.ceil(len(pixels) / columns), min(columns, len(pixels)))

@@ -99,6 +99,19 @@ def test_evaluations_count_as_done(earlier):
     assert len((earlier / "study" / "study.csv").read_text().splitlines()) == 3
 
 
+def test_a_record_from_before_an_option_counts_as_done(earlier):
+    """`dataset=` writes all options of the data set into the record."""
+    options = ["checkpoint=linear", "dataset=digits", "metrics=[colours]", "num_images=4", "sampler.steps=2"]
+    succeed_here("evaluate.py", *options, "out=record", cwd=earlier)
+    record = json.loads((earlier / "record" / "evaluation.json").read_text())
+    for option in "classes", "limit":
+        del record["asked"]["dataset"][option]
+    (earlier / "record" / "evaluation.json").write_text(json.dumps(record))
+    assert "done already" in succeed_here("evaluate.py", *options, "out=record", cwd=earlier).stdout
+    other = run_here("evaluate.py", *options, "dataset.limit=9", "out=record", cwd=earlier)
+    assert other.returncode == 1 and "holds another evaluation" in other.stderr
+
+
 def test_an_evaluation_made_again_says_the_same(earlier, cache):
     """And finds the statistics of the test images in the cache of then."""
     statistics = cache / "statistics"

@@ -24,6 +24,12 @@ ADDED: dict[str, Any] = {
 }
 """Options of a run that were added later, with what held before; `network`'s are of the U-Net."""
 
+DEFAULTS = {"diffusion_lightning.ImageFolder": {"skip_unreadable": False}}
+"""Class → options that some configs of format 1 lack; what they do by default is what was done before.
+
+Those that are null by default need no entry: a missing option is null.
+"""
+
 
 def stamp() -> dict[str, Any]:
     """The entry of a checkpoint that holds its format and version."""
@@ -77,9 +83,17 @@ def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
             f"and this version reads formats up to {FORMAT}: pip install --upgrade diffusion-lightning."
         )
     today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
+    config = with_defaults(today["hyper_parameters"])
     for key, value in added_options(today).items():
         group, _, name = key.rpartition(".")
-        (today["hyper_parameters"].setdefault(group, {}) if group else today["hyper_parameters"])[name] = (
-            value
-        )
+        (config.setdefault(group, {}) if group else config)[name] = value
+    today["hyper_parameters"] = config
     return today
+
+
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A plain config, in the names of today, with the options that are younger than it."""
+    return {
+        group: DEFAULTS.get(str(node.get("_target_")), {}) | node if isinstance(node, dict) else node
+        for group, node in config.items()
+    }

@@ -24,8 +24,8 @@ WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
 
 _BUILT = {"network": nn.Module, "schedule": Schedule, "parameterization": Parameterization}
 
-_SHAPE = "image_channels", "image_size", "num_classes"
-"""What network and data set must agree on."""
+_SHAPE = {"image_channels": int, "image_size": int | list, "num_classes": int}
+"""What network and data set must agree on, and what it is."""
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -78,7 +78,7 @@ def _lacking(checkpoint: Any) -> str | None:
     if _interpolates(config):
         return "its config is not resolved"
     network, data = config["network"], config["dataset"]
-    if missing := [name for name in _SHAPE if not isinstance(data.get(name), int)]:
+    if missing := [name for name, kind in _SHAPE.items() if not isinstance(data.get(name), kind)]:
         return f"no {missing} in its dataset"
     if different := [name for name in _SHAPE if network.get(name, data[name]) != data[name]]:
         return f"network and dataset differ in {different}"
@@ -163,7 +163,7 @@ def load_test_images(
     Raises:
         UserError: if there is no image of such a number, or the data are not available.
     """
-    images = load_data_set(data, data_dir, trust).load(train=False)
+    images = load_data_set(data, data_dir, trust).split(train=False)
     if not all(0 <= i < len(images) for i in which):
         raise UserError(f"test images {list(which)}: the numbers go from 0 to {len(images) - 1}.")
     return images[torch.tensor(which)]

@@ -15,6 +15,8 @@ def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DictConfig]:
     data = instantiate(cfg.dataset)
     names = data.class_names and list(data.class_names)
     facts = {"dataset.num_classes": data.num_classes, "dataset.class_names": names}
+    if getattr(data, "classes", None) is not None:
+        facts["dataset.classes"] = list(data.classes)
     return data, changed(cfg, facts)
 
 

@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {
     "half": bool,
     "init": str | None,
     "label_smoothing": float,
-    "labels": int | Sequence[int] | None,
+    "labels": int | str | Sequence[int | str] | None,
     "num_images": int | None,
     "optimized_metric": str,
     "out": str | int,

@@ -1,18 +1,25 @@
 """The base of every data module."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from diffusion_lightning.class_names import class_numbers
 from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader, PixelBatch
+from diffusion_lightning.data.image_files import resized
+from diffusion_lightning.data.survey import remarks_on_pixels
 from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.hashing import text_sha256
-from diffusion_lightning.images import from_uint8
+from diffusion_lightning.images import from_uint8, height_and_width
+
+log = logging.getLogger(__name__)
 
 
 class TensorImages(ImageSet):
@@ -31,6 +38,10 @@ class TensorImages(ImageSet):
         indices = indices.to(self.labels.device, non_blocking=True)
         return self.images[indices], self.labels[indices]
 
+    def part(self, indices: Tensor, labels: Tensor) -> "TensorImages":
+        """The images at the indices (M,), with these labels (M,)."""
+        return TensorImages(self.images[indices], labels)
+
     def to(self, device: torch.device) -> "TensorImages":
         """The same set in the memory of a device."""
         return TensorImages(self.images.to(device), self.labels.to(device))
@@ -46,15 +57,24 @@ class ImageData(LightningDataModule, ABC):
     Args:
         data_dir: the folder that holds the data, or into which it is downloaded.
         batch_size: images per process and step.
-        image_channels, image_size: C and H = W; the network is built for them.
+        image_channels: C; the network is built for it.
+        image_size: H = W, or [H, W], for which the network is built too. Images of another size are resized
+            until they cover it, and their centre is cropped.
         num_classes: K; 0 without labels.
         class_names: one name per label.
         flip: mirror a random half of the training images.
         seed: of the order and the flips.
         num_workers: processes that load batches from disk; a set in memory needs none.
+        classes: use these alone, by name or number; they keep their order, and get the labels 0, 1, …
+        limit: use at most this many images of each split: the same ones for any seed, drawn at random.
+
+    Attributes:
+        num_classes, class_names: of the classes in use.
+        classes: those in use, as a checkpoint names them; None for all.
 
     Raises:
-        UserError: if a number is too small; in `setup`, if the images are not as described.
+        UserError: if a number is too small or a class unknown; in `setup`, if the images are not as
+            described.
     """
 
     def __init__(
@@ -62,15 +82,17 @@ class ImageData(LightningDataModule, ABC):
         data_dir: str,
         batch_size: int,
         image_channels: int,
-        image_size: int,
+        image_size: int | Sequence[int],
         num_classes: int,
         class_names: Sequence[str] | None = None,
         flip: bool = False,
         seed: int = 0,
         num_workers: int = 0,
+        classes: Sequence[int | str] | None = None,
+        limit: int | None = None,
     ) -> None:
         super().__init__()
-        check_counts(batch_size=batch_size, image_channels=image_channels, image_size=image_size)
+        check_counts(batch_size=batch_size, image_channels=image_channels)
         check_counts(least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         if data_dir is None:
             raise UserError("data_dir is null; it must be a folder.")
@@ -78,8 +100,24 @@ class ImageData(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.image_channels = image_channels
         self.image_size = image_size
+        height, width = height_and_width(image_size)
+        check_counts(image_size=min(height, width))
+        self.shape = image_channels, height, width
+        """(C, H, W) of an image."""
         self.num_classes = num_classes
         self.class_names = [str(name) for name in class_names] if class_names else None
+        self.limit = limit
+        self.classes: Sequence[int | str] | None = None
+        self._numbers: list[int] | None = None
+        if limit is not None:
+            check_counts(limit=limit)
+        if classes is not None:
+            self._choose(classes)
+        if self.num_classes and self.class_names and len(self.class_names) != self.num_classes:
+            raise UserError(
+                f"num_classes is {self.num_classes}, but there are {len(self.class_names)} class_names; set "
+                f"dataset.num_classes={len(self.class_names)}, or give one name for each class."
+            )
         self.flip = flip
         self.seed = seed
         self.num_workers = num_workers
@@ -89,10 +127,16 @@ class ImageData(LightningDataModule, ABC):
     def load(self, train: bool) -> ImageSet:
         """The training or the test images."""
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        return self.image_channels, self.image_size, self.image_size
+    def _choose(self, classes: Sequence[int | str]) -> None:
+        """Keep these classes alone."""
+        names, K = self.class_names, self.num_classes
+        if all(isinstance(y, int) for y in classes) and len(classes) == K == len(names or classes):
+            numbers: Iterable[Any] = classes  # a checkpoint's, which describes the classes in use
+        else:
+            numbers = class_numbers("dataset.classes", classes, K, names)
+            self.class_names = names and [names[i] for i in sorted(set(numbers))]
+        self._numbers = sorted(set(numbers))
+        self.classes, self.num_classes = self._numbers, len(self._numbers)
 
     @property
     def train_images(self) -> ImageSet:
@@ -111,10 +155,42 @@ class ImageData(LightningDataModule, ABC):
     def setup(self, stage: str | None = None) -> None:
         """Load both splits once."""
         if self._sets is None:
-            sets = self.load(train=True), self.load(train=False)
-            for images in sets:
-                self._check(images)
-            self._sets = sets
+            self._sets = self.split(train=True), self.split(train=False)
+            for remark in self.remarks():
+                log.warning("%s: %s", self, remark)
+
+    def split(self, train: bool) -> ImageSet:
+        """The training or the test images as the run sees them: the classes in use, the limit, the size."""
+        images = self.load(train)
+        self._check(images)
+        images = self._chosen(images, train)
+        if isinstance(images, TensorImages) and images.shape[1:] != self.shape[1:]:
+            images = TensorImages(resized(images.images, self.shape[1:]), images.labels)
+        return images
+
+    def remarks(self) -> Iterable[str]:
+        """What a person should know of the images, one line each."""
+        return remarks_on_pixels(self.train_images)
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+    def _chosen(self, images: ImageSet, train: bool) -> ImageSet:
+        """The images of the classes in use, at most `limit` of them."""
+        if self._numbers is None and (self.limit is None or len(images) <= self.limit):
+            return images
+        labels, kept = images.labels, torch.arange(len(images))
+        if self._numbers is not None:
+            numbers = torch.tensor(self._numbers)
+            found, labels = (labels[:, None] == numbers).max(1)
+            kept, missing = kept[found], torch.bincount(labels[found], minlength=len(numbers)) == 0
+            if missing.any() and train:
+                unseen = numbers[missing].tolist()
+                raise UserError(f"dataset.classes: no training image is of the classes {unseen}.")
+        if self.limit is not None:
+            random = torch.randperm(len(kept), generator=torch.Generator().manual_seed(0))
+            kept = kept[random[: self.limit].sort().values]
+        return images.part(kept, labels[kept])
 
     def contents(self) -> str | None:
         """SHA-256 of images and labels, by which they are known in any folder; None if they are not there."""
@@ -127,14 +203,14 @@ class ImageData(LightningDataModule, ABC):
     def _check(self, images: ImageSet) -> None:
         if len(images) == 0:
             raise UserError("the data set is empty.")
-        shape = tuple(images[torch.tensor([0])][0].shape[1:])
-        if shape != self.shape:
+        whole = isinstance(images, TensorImages)  # others cannot be resized once and for all
+        if images.shape[:1] != self.shape[:1] or (images.shape != self.shape and not whole):
             raise UserError(
-                f"the images are {shape} (C, H, W), but dataset.image_channels and dataset.image_size say "
-                f"{self.shape}; set them to what the images are."
+                f"the images are {images.shape} (C, H, W), but dataset.image_channels and dataset.image_size "
+                f"say {self.shape}; set them to what the images are."
             )
         largest = int(images.labels.max())
-        if self.num_classes and largest >= self.num_classes:
+        if self.num_classes and largest >= self.num_classes and self._numbers is None:
             raise UserError(
                 f"the labels go up to {largest}, but dataset.num_classes is {self.num_classes}; set "
                 f"dataset.num_classes={largest + 1}."

@@ -138,12 +138,32 @@ class ImageSet(Dataset[PixelBatch], ABC):
     def __getitem__(self, indices: Tensor) -> PixelBatch:
         """uint8 images (B, C, H, W) and labels (B,) at the indices (B,)."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image."""
+        return tuple(self[torch.tensor([0])][0].shape[1:])
+
+    def part(self, indices: Tensor, labels: Tensor) -> "ImageSet":
+        """The images at the indices (M,), with these labels (M,)."""
+        return Part(self, indices, labels)
+
     def sha256(self) -> str:
         """SHA-256 of all pixels and labels; cached statistics of the set are found by it."""
         blocks = torch.arange(len(self)).split(1000)
         return tensors_sha256(
             named for block in blocks for named in zip(("x", "y"), self[block], strict=True)
         )
+
+
+class Part(ImageSet):
+    """Some images of a set, with labels of their own."""
+
+    def __init__(self, whole: ImageSet, indices: Tensor, labels: Tensor) -> None:
+        self.whole, self.indices, self.labels = whole, indices, labels
+
+    def __getitem__(self, indices: Tensor) -> PixelBatch:
+        """The images and labels at the indices (B,)."""
+        return self.whole[self.indices[indices]][0], self.labels[indices]
 
 
 class Flipped(Dataset[PixelBatch]):

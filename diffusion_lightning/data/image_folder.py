@@ -1,6 +1,8 @@
 """Any folder of images."""
 
-from collections.abc import Sequence
+import logging
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,16 @@ from torch import Tensor
 
 from diffusion_lightning.data.base import ImageData, TensorImages
 from diffusion_lightning.data.batches import ImageSet, PixelBatch
-from diffusion_lightning.data.image_files import read_image
+from diffusion_lightning.data.image_files import Range, read_image
+from diffusion_lightning.data.labelled_files import LabelledFiles, label_files
+from diffusion_lightning.data.metadata import by_number, class_order
+from diffusion_lightning.data.survey import remarks_on_files
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import file_sha256, text_sha256
+from diffusion_lightning.images import height_and_width
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+log = logging.getLogger(__name__)
+
 READ = 2000
 """Files of a split that are read to know it again, evenly spread; of the others the sizes must do."""
 TEST_EVERY = 20
@@ -21,21 +28,39 @@ TEST_EVERY = 20
 
 
 class FileImages(ImageSet):
-    """A set of image files, decoded when they are indexed."""
+    """A set of image files, decoded when they are indexed; `size` is H = W or (H, W)."""
 
-    def __init__(self, files: Sequence[Path], labels: Tensor, channels: int, size: int) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: Tensor,
+        channels: int,
+        size: int | Sequence[int],
+        value_range: Range | None = None,
+    ) -> None:
         self.files, self.labels = files, labels
-        self.channels, self.size = channels, size
+        self.channels, self.size, self.value_range = channels, size, value_range
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image."""
+        return self.channels, *height_and_width(self.size)
 
     def __getitem__(self, indices: Tensor) -> PixelBatch:
         """The images and labels at the indices (B,)."""
-        images = [read_image(self.files[i], self.channels, self.size) for i in indices.tolist()]
-        return torch.stack(images), self.labels[indices]
+        return torch.stack([self._read(self.files[i]) for i in indices.tolist()]), self.labels[indices]
+
+    def part(self, indices: Tensor, labels: Tensor) -> "FileImages":
+        """The images at the indices (M,), with these labels (M,)."""
+        files = [self.files[i] for i in indices.tolist()]
+        return FileImages(files, labels, self.channels, self.size, self.value_range)
 
     def sha256(self) -> str:
         """SHA-256 of the files' names, sizes and times, and of labels and shape: no file is opened."""
-        facts = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
-        return text_sha256(repr((facts, self.labels.tolist(), self.channels, self.size)))
+        files = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
+        size = self.size if isinstance(self.size, int) else tuple(self.size)
+        facts = (files, self.labels.tolist(), self.channels, size)
+        return text_sha256(repr(facts if self.value_range is None else (*facts, tuple(self.value_range))))
 
     def contents(self, root: Path) -> str:
         """SHA-256 of the files' names below the root, sizes, labels, and of what is in READ of them."""
@@ -44,31 +69,65 @@ class FileImages(ImageSet):
         read = [file_sha256(f) for f in files[:: max(1, -(-len(files) // READ))]]
         return text_sha256(repr((facts, self.labels.tolist(), read)))
 
-    def in_memory(self, title: str) -> TensorImages:
-        """All images decoded once, with a progress bar."""
+    def in_memory(self, title: str, skip_unreadable: bool = False) -> TensorImages:
+        """All images decoded once, with a progress bar; one that cannot be read is an error or left out."""
+        images = torch.empty(len(self), *self.shape, dtype=torch.uint8)
+        kept: list[int] = []
+        for i, image in self._each(title, skip_unreadable):
+            images[len(kept)] = image
+            kept.append(i)
+        return TensorImages(images[: len(kept)], self.labels[kept])
+
+    def readable(self, title: str) -> "FileImages":
+        """The images that can be read; all are read for it once."""
+        kept = torch.tensor([i for i, _ in self._each(title, skip_unreadable=True)], dtype=torch.long)
+        return self.part(kept, self.labels[kept])
+
+    def _each(self, title: str, skip_unreadable: bool) -> Iterable[tuple[int, Tensor]]:
         from rich.progress import track
 
-        images = torch.empty(len(self), self.channels, self.size, self.size, dtype=torch.uint8)
+        errors = []
         for i, file in enumerate(track(self.files, f"decoding {title} images", transient=True)):
-            images[i] = read_image(file, self.channels, self.size)
-        return TensorImages(images, self.labels)
+            try:
+                image = self._read(file)
+            except UserError as error:
+                if not skip_unreadable:
+                    raise
+                errors.append(str(error))
+            else:
+                yield i, image
+        if len(errors) == len(self):
+            raise UserError(f"none of the {title} images can be read: {errors[0]}")
+        if errors:
+            log.warning("%d of %d %s images are left out: %s", len(errors), len(self), title, errors[0])
+
+    def _read(self, file: Path) -> Tensor:
+        return read_image(file, self.channels, self.shape[1:], self.value_range)
 
 
 class ImageFolder(ImageData):
-    """A folder of images, in class folders or flat (then without labels), split or not.
+    """A folder of images, in class folders or flat, with labels in a table or without, split or not.
 
-    `data_dir` holds `train/` and `test/` (or `val/`), or the images themselves. Then every 20th image is a
-    test image; a single image is in both splits. The classes are the names of the class folders, in the
-    order of class_names, or in alphabetical order without them.
+    `data_dir` holds `train/` and `test/` (or `val/`) in any of their usual spellings, or the images
+    themselves. Then every 20th image is a test image; a single image is in both splits. The classes are the
+    names of the class folders, or those of the column label in `metadata.csv` or `metadata.jsonl`, in the
+    order of class_names, or in alphabetical order without them. What is hidden, and what systems leave
+    behind, is left out at every depth; one line says how many files of which kinds are left out.
 
     Args:
         memory_limit: bytes; a larger set (as uint8 after resizing) is read from disk batch by batch.
         num_classes, class_names: found in the folder; if given, they must agree with it.
+        splits: the folders of the training and of the test images; [] if there are none; None finds them.
+        value_range: the stored values that are black and white, such as [0, 4095] for 12 bits in files of
+            16. None is the whole range of 8 or 16 bits.
+        skip_unreadable: leave out images that cannot be read, and say how many. A set that is not kept in
+            memory is read once for it.
         others: see `ImageData`.
 
     Raises:
-        UserError: if the folder is missing, empty, or mixes loose images with class folders; if
-            train and test have different classes; if an image cannot be read.
+        UserError: if the folder is missing, empty, or mixes loose images with class folders; if it is
+            doubtful which folders are splits; if train and test have different classes; if an image cannot
+            be read.
     """
 
     def __init__(
@@ -76,26 +135,26 @@ class ImageFolder(ImageData):
         data_dir: str,
         *,
         image_channels: int,
-        image_size: int,
+        image_size: int | Sequence[int],
         num_classes: int | None = None,
         class_names: Sequence[str | int] | None = None,
         memory_limit: float = 4e9,
+        splits: Sequence[str] | None = None,
+        value_range: Sequence[float] | None = None,
+        skip_unreadable: bool = False,
+        classes: Sequence[int | str] | None = None,
         **others: Any,
     ) -> None:
         if image_channels not in (1, 3):
             raise UserError(f"image_channels is {image_channels}; it must be 1 or 3.")
         if memory_limit < 0:
             raise UserError(f"memory_limit is {memory_limit}; it must be 0 (no set fits) or more.")
-        root = Path(data_dir)
-        if not root.is_dir():
-            raise UserError(f"no folder {root}; set data_dir=<folder of images>.")
-        names = [str(name) for name in class_names or ()] or _classes(
-            root / "train" if (root / "train").is_dir() else root
-        )
-        if num_classes is not None and num_classes != len(names):
+        labelled = label_files(Path(data_dir), splits)
+        numbers, names = _numbered(labelled, class_names, classes)
+        if num_classes is not None and num_classes not in (len(names), len(classes or names)):
             raise UserError(
-                f"num_classes is {num_classes}, but {root} has {len(names)} classes; leave it "
-                "out, or set it to null."
+                f"num_classes is {num_classes}, but {data_dir} has {len(names)} classes; leave it out, or "
+                "set it to null."
             )
         super().__init__(
             data_dir,
@@ -103,63 +162,86 @@ class ImageFolder(ImageData):
             image_size=image_size,
             num_classes=len(names),
             class_names=names or None,
+            classes=classes,
             **others,
         )
+        if self.classes is not None:
+            self.classes = self.class_names  # which say what they mean whatever else is in the folder
         self.memory_limit = memory_limit
-        self._files = {train: self._split(train) for train in (True, False)}
+        self.value_range = None if value_range is None else _checked_range(value_range)
+        self.skip_unreadable = skip_unreadable
+        self._files = {train: self._split(labelled, numbers, train) for train in (True, False)}
 
     def load(self, train: bool) -> ImageSet:
-        """The split, in memory unless it is too large."""
-        images = self._files[train]
-        size = len(images) * self.image_channels * self.image_size**2
-        return images if size > self.memory_limit else images.in_memory("train" if train else "test")
+        """The files of the split."""
+        return self._files[train]
 
     def contents(self) -> str:
         """SHA-256 of names, sizes, labels and contents of the files; no image is decoded."""
         return text_sha256(" ".join(self._files[train].contents(self.data_dir) for train in (True, False)))
 
-    def _split(self, train: bool) -> FileImages:
-        root = self.data_dir
-        if (root / "train").is_dir():
-            held_out = next((root / n for n in ("test", "val") if (root / n).is_dir()), None)
-            if held_out is None:
-                raise UserError(f"{root} has train/ but no test/ or val/; add one of them.")
-            files, labels = self._scan(root / "train" if train else held_out)
-        else:
-            files, labels = self._scan(root)
-            is_test = torch.arange(len(files)) % TEST_EVERY == 0
-            if len(files) > 1:
-                keep = ~is_test if train else is_test
-                files = [f for f, kept in zip(files, keep.tolist(), strict=True) if kept]
-                labels = labels[keep]
-        return FileImages(files, labels, self.image_channels, self.image_size)
+    def split(self, train: bool) -> ImageSet:
+        """The split as the run sees it, in memory unless it is too large."""
+        images, title = super().split(train), "train" if train else "test"
+        assert isinstance(images, FileImages)
+        if len(images) * math.prod(self.shape) <= self.memory_limit:
+            return images.in_memory(title, self.skip_unreadable)
+        return images.readable(title) if self.skip_unreadable else images
 
-    def _scan(self, folder: Path) -> tuple[list[Path], Tensor]:
-        """Files and labels (N,) of one split, in sorted order."""
-        found_names, names = _classes(folder), self.class_names or []
-        if found_names != sorted(names):
+    def remarks(self) -> Iterable[str]:
+        """What a person should know of the files, one line each."""
+        files = sorted({file for images in self._files.values() for file in images.files})
+        return remarks_on_files(files, self.image_channels, self.value_range)
+
+    def __str__(self) -> str:
+        return str(self.data_dir)
+
+    def _split(self, labelled: LabelledFiles, numbers: dict[str, int], train: bool) -> FileImages:
+        """The files of one split, class by class."""
+        labels = labelled.train if train else labelled.test
+        named = {name for name in labels.values() if name is not None}
+        if named - numbers.keys() or (labelled.by_folder and named != numbers.keys()):
             raise UserError(
-                f"{folder} has the classes {found_names}, expected {names}; give train and test the same "
-                "class folders and leave class_names out, or list them all."
+                f"{labelled.folders[not train]} has the classes {class_order(named)}, expected "
+                f"{list(numbers)}; give train and test the same classes and leave class_names out, or list "
+                "them all."
             )
-        found = [(f, y) for y, name in enumerate(names) for f in _images(folder / name, deep=True)]
-        found = found or [(f, 0) for f in _images(folder)]
-        if not found:
-            kinds = " ".join(sorted(EXTENSIONS))
-            raise UserError(f"no images in {folder} (looked for {kinds}).")
-        return [f for f, _ in found], torch.tensor([y for _, y in found])
+        found = sorted((0 if name is None else numbers[name], file) for file, name in labels.items())
+        y = torch.tensor([y for y, _ in found], dtype=torch.long)
+        files = [file for _, file in found]
+        images = FileImages(files, y, self.image_channels, self.image_size, self.value_range)
+        if labelled.split or len(files) == 1:
+            return images
+        is_test = torch.arange(len(files)) % TEST_EVERY == 0
+        kept = torch.arange(len(files))[~is_test if train else is_test]
+        return images.part(kept, y[kept])
 
 
-def _images(folder: Path, deep: bool = False) -> list[Path]:
-    """The image files in a folder; a broken link is one of them, so that it is reported and not left out."""
-    found = (f for f in (folder.rglob("*") if deep else folder.iterdir()) if f.suffix.lower() in EXTENSIONS)
-    return sorted(f for f in found if not f.name.startswith(".") and (f.is_file() or not f.exists()))
+def _numbered(
+    labelled: LabelledFiles, class_names: Sequence[str | int] | None, classes: Sequence[int | str] | None
+) -> tuple[dict[str, int], list[str]]:
+    """The number of each class in the files, and the classes' names in the order of their numbers.
+
+    Args:
+        labelled: the files.
+        class_names: as the user or a checkpoint gives them; a checkpoint's are those of `classes`.
+        classes: those in use; None for all.
+    """
+    found = class_order(name for name in labelled.train.values() if name is not None)
+    given = [str(name) for name in class_names or ()]
+    if not labelled.by_folder and not set(found) <= set(given) and by_number(found, given):
+        if classes is not None:
+            raise UserError("the labels are numbers: give class_names or classes, but not both.")
+        return {str(number): number for number in range(len(given))}, given
+    if classes is not None and set(given) < set(found):
+        given += [name for name in found if name not in given]
+    names = given or found
+    return {name: number for number, name in enumerate(names)}, names
 
 
-def _classes(folder: Path) -> list[str]:
-    """Names of the class folders; none if the folder itself holds the images."""
-    folders = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-    names = [name for name in folders if _images(folder / name, deep=True)]
-    if names and _images(folder):
-        raise UserError(f"{folder} mixes loose images with class folders; keep one of the two.")
-    return names
+def _checked_range(value_range: Sequence[float]) -> Range:
+    if len(value_range) != 2 or not value_range[0] < value_range[1]:
+        raise UserError(
+            f"value_range is {list(value_range)}; it must be [<black>,<white>], such as [0,4095] for 12 bits."
+        )
+    return value_range[0], value_range[1]

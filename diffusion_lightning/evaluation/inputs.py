@@ -1,5 +1,6 @@
 """The images that are measured, drawn by a model or read from a file, and the data they are compared with."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,14 @@ from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import ImageBlock
-from diffusion_lightning.images import to_uint8
+from diffusion_lightning.images import is_narrow, to_uint8
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.sampling.likelihood import Bits
 from diffusion_lightning.sampling.model import Walk
 from diffusion_lightning.sampling.request import SamplingRequest, load_request
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -166,12 +169,15 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
         ) from None
     if pixels.ndim == 3:
         pixels = pixels[..., None]
-    wanted = like.image_size, like.image_size, like.image_channels
+    channels, *size = like.shape
+    wanted = *size, channels
     if pixels.dtype != np.uint8 or pixels.shape[1:] != wanted or len(pixels) == 0:
         raise UserError(
             f"samples={file} holds {pixels.dtype} {pixels.shape}; they must be uint8 (N, H, W, C) with "
             f"(H, W, C) = {wanted}, like the data set's images."
         )
+    if is_narrow(low := int(pixels.min()), high := int(pixels.max()), 0, 255):
+        log.warning("samples=%s: its values go from %d to %d only; white is 255", file, low, high)
     if labels is None:
         labels = np.full(len(pixels), like.num_classes)
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "iu":

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from diffusion_lightning import __version__
+from diffusion_lightning.checkpoints.format import with_defaults
 from diffusion_lightning.checkpoints.reader import config_of, find_checkpoint, read_checkpoint
-from diffusion_lightning.config.options import decisive
+from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
@@ -124,13 +125,18 @@ def _same(record: dict[str, Any], asked: dict[str, Any], swept: Collection[str])
     before = record.get("asked")
     if not isinstance(before, dict):
         return False
-    before = decisive("evaluate", renamed(before), swept)
+    before = decisive("evaluate", with_defaults(renamed(before)), swept)
     # It does not say what it was not asked at its time, such as `speed`
     later = asked.keys() - FORMAT_0 if record.get("format", 0) == 0 else ADDED if record["format"] < 2 else ()
     asked = {key: value for key, value in asked.items() if key not in later}
     if None in (before.get(IMAGES), asked.get(IMAGES)):  # the data are not there yet
         before, asked = before | {IMAGES: None}, asked | {IMAGES: None}
-    return before == asked
+    return _said(before) == _said(asked)
+
+
+def _said(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are not null, as a missing one is."""
+    return {name: value for name, value in flat(options) if value is not None}
 
 
 def versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from diffusion_lightning.errors import UserError, check_counts, check_fraction, check_positive
+from diffusion_lightning.images import height_and_width
 from diffusion_lightning.networks.blocks import (
     Attention,
     ConditionEmbedding,
@@ -20,20 +21,20 @@ from diffusion_lightning.networks.blocks import (
 
 
 class UNet(nn.Module):
-    """A U-Net of residual blocks with attention at chosen resolutions, for any channels and side.
+    """A U-Net of residual blocks with attention at chosen resolutions, for any channels and sides.
 
-    Level i has width x channel_mults[i] channels at side image_size / 2^i. Each level goes down
+    Level i has width x channel_mults[i] channels at sides image_size / 2^i. Each level goes down
     through `num_res_blocks` blocks and up through one more; every output on the way down is
     concatenated to an input on the way up.
 
     Args:
         image_channels: C.
-        image_size: H = W; divisible by 2^(levels - 1).
+        image_size: H = W, or [H, W]; divisible by 2^(levels - 1).
         num_classes: K ≥ 0; label K is the null label.
         width: channels of the first level; even.
         channel_mults: one factor per level.
         num_res_blocks: residual blocks per level.
-        attention_resolutions: sides at which each block is followed by attention; the middle
+        attention_resolutions: shorter sides at which each block is followed by attention; the middle
             always has one.
         num_heads: attention heads; divides the channels of each level that attends.
         dropout: probability inside each residual block.
@@ -56,7 +57,7 @@ class UNet(nn.Module):
     def __init__(
         self,
         image_channels: int,
-        image_size: int,
+        image_size: int | Sequence[int],
         num_classes: int,
         width: int,
         channel_mults: Sequence[int],
@@ -89,11 +90,12 @@ class UNet(nn.Module):
             raise UserError("channel_mults is empty; give a factor for each level, such as [1,2].")
         self.gradient_checkpointing = False
         self.num_classes = num_classes
-        self.image_shape = image_channels, image_size, image_size
+        height_width = height_and_width(image_size)
+        self.image_shape = image_channels, *height_width
         widths = [width * mult for mult in channel_mults]
-        sides = [image_size // 2**level for level in range(len(widths))]
+        sides = [min(height_width) // 2**level for level in range(len(widths))]
         self.norm_groups = None if norm_groups is None else min(norm_groups, *widths)
-        _check_sizes(image_size, widths, num_heads, self.norm_groups)
+        _check_sizes(height_width, widths, num_heads, self.norm_groups)
         norm = Norm(self.norm_groups, norm_eps)
         self.embedding = ConditionEmbedding(width, num_classes)
 
@@ -132,10 +134,8 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, time: Tensor, y: Tensor) -> Tensor:
         """Images (B, C, H, W), times in timesteps (B,) and labels (B,) to (B, C, H, W)."""
         if x.shape[1:] != self.image_shape:
-            channels, side, _ = self.image_shape
-            raise UserError(
-                f"the images are {tuple(x.shape)}; this network takes (B, {channels}, {side}, {side})."
-            )
+            taken = ", ".join(map(str, self.image_shape))
+            raise UserError(f"the images are {tuple(x.shape)}; this network takes (B, {taken}).")
         embedding = self.embedding(time, y)
         h = self.stem(x)
         skips = [h]
@@ -178,12 +178,14 @@ class Stage(nn.Module):
         return h if self.attention is None else self.attention(h)
 
 
-def _check_sizes(image_size: int, widths: Sequence[int], num_heads: int, norm_groups: int | None) -> None:
+def _check_sizes(
+    height_width: Sequence[int], widths: Sequence[int], num_heads: int, norm_groups: int | None
+) -> None:
     halvings = len(widths) - 1
-    if image_size < 1 or image_size % 2**halvings:
+    if bad := [side for side in height_width if side < 1 or side % 2**halvings]:
         raise UserError(
             f"this network halves the image {halvings} times (channel_mults has {len(widths)} "
-            f"entries), so its side must be a multiple of {2**halvings}, not {image_size}; choose "
+            f"entries), so its side must be a multiple of {2**halvings}, not {bad[0]}; choose "
             "another image size or fewer channel_mults."
         )
     if any(width % num_heads for width in widths):

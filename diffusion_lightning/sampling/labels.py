@@ -1,24 +1,31 @@
 """Class labels as a caller may write them."""
 
-import operator
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 from torch import Tensor
 
 from diffusion_lightning.captions import Captions, can_draw
+from diffusion_lightning.class_names import class_numbers
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.errors import UserError
 
-Labels = int | Iterable[int] | Tensor | None
-"""One class number, or several; None is the default of whoever asks."""
+Labels = int | str | Iterable[int | str] | Tensor | None
+"""One class, or several, by number or by name; None is the default of whoever asks."""
 
 
-def check_labels(labels: Labels, num_classes: int, guidance: Guidance) -> list[int] | None:
+def check_labels(
+    labels: Labels, num_classes: int, guidance: Guidance, names: Sequence[str] | None = None
+) -> list[int] | None:
     """The labels as a list of class numbers; None stays None.
 
+    Args:
+        labels: numbers and names.
+        num_classes: K.
+        guidance: of the images that are to be drawn.
+        names: one name per class, if the checkpoint knows them.
+
     Raises:
-        UserError: if one is not a class number, or the guidance looks at no labels.
+        UserError: if one is no class, or could be several, or if the guidance looks at no labels.
     """
     if labels is None:
         return None
@@ -27,14 +34,9 @@ def check_labels(labels: Labels, num_classes: int, guidance: Guidance) -> list[i
             "labels need a conditional model, but these images are unconditional "
             f"(guidance scale 0, p_uncond={guidance.p_uncond:g}); leave labels out."
         )
-    numbers = labels.flatten().tolist() if isinstance(labels, Tensor) else labels
-    listed = list(numbers) if isinstance(numbers, Iterable) else [numbers]
-    if not listed or not all(_is_class(y, num_classes) for y in listed):
-        raise UserError(
-            f"labels={listed} must be class numbers from 0 to {num_classes - 1}, such as "
-            f"labels=[0,{num_classes - 1}]."
-        )
-    return [operator.index(y) for y in listed]
+    classes = labels.flatten().tolist() if isinstance(labels, Tensor) else labels
+    listed = [classes] if isinstance(classes, str) or not isinstance(classes, Iterable) else classes
+    return class_numbers("labels", listed, num_classes, names)
 
 
 def label_names(
@@ -52,7 +54,3 @@ def class_captions(
 ) -> Captions:
     """The classes of images with these labels, as captions of a grid."""
     return Captions.of_images(label_names(labels, num_classes, class_names), columns)
-
-
-def _is_class(y: object, num_classes: int) -> bool:
-    return isinstance(y, int | np.integer) and not isinstance(y, bool) and y in range(num_classes)

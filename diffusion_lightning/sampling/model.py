@@ -1,5 +1,6 @@
 """A trained model and what can be done with it: what `load` returns."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -30,6 +31,8 @@ from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.sampling.labels import Labels, check_labels
 from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
 from diffusion_lightning.speed import Speed
+
+log = logging.getLogger(__name__)
 
 NUM_IMAGES = 100
 """Images drawn unless their number is given."""
@@ -153,8 +156,8 @@ class DiffusionModel:
         """Draw images (N, C, H, W): those that `sample.py` draws from the same checkpoint.
 
         Args:
-            labels: class numbers to cycle through. None is all classes in order, or no class at all for given
-                latents.
+            labels: classes to cycle through, by number or by name. None is all classes in order, or no class
+                at all for given latents.
             num_images: N; unless given, one image per label or latent, or 100.
             sampler, guidance, clamp, progress: see the class.
             seed: of all noise.
@@ -166,7 +169,7 @@ class DiffusionModel:
             UserError: if a value is out of its range, or the model never learned what is asked for.
         """
         sampling = self.sampling(sampler, guidance, clamp)
-        asked = check_labels(labels, self.num_classes, sampling.guidance)
+        asked = self._asked(labels, sampling.guidance)
         if latents is not None:
             latents = self._images(latents, "latents")
         n = self._count(num_images, asked, latents)
@@ -196,7 +199,7 @@ class DiffusionModel:
 
         Args:
             images: (N, C, H, W), in [-1, 1] or uint8.
-            labels: class numbers to cycle through; None inverts without a class.
+            labels: classes to cycle through, by number or by name; None inverts without a class.
             sampler, guidance, clamp, progress: see the class; the sampler must be DDIM with eta=0.
             refinements: of each step; more approach the exact inverse.
             batch_size: images per walk.
@@ -207,7 +210,7 @@ class DiffusionModel:
         """
         check_counts(refinements=refinements, batch_size=batch_size)
         sampling, x0 = self.sampling(sampler, guidance, clamp), self._images(images)
-        y = self.y(check_labels(labels, self.num_classes, sampling.guidance), len(x0), sampling.guidance)
+        y = self.y(self._asked(labels, sampling.guidance), len(x0), sampling.guidance)
         parts = [slice(i, i + batch_size) for i in range(0, len(x0), batch_size)]
         latents = [
             self._invert(sampling, x0[i], None if y is None else y[i], refinements, progress) for i in parts
@@ -242,8 +245,8 @@ class DiffusionModel:
             latents: theirs, in place of images.
             pairs: P, where neither is given.
             points: images in a strip, the ends included.
-            labels: class numbers of A, B, A, B, … to cycle through. None is all classes in order, or no class
-                at all for given images or latents.
+            labels: classes of A, B, A, B, … to cycle through, by number or by name. None is all classes in
+                order, or no class at all for given images or latents.
             sampler, guidance, clamp, progress: see the class.
             seed: of all noise.
             refinements: of the inversion.
@@ -262,7 +265,7 @@ class DiffusionModel:
         count = 2 * pairs if ends is None else len(ends)
         if count % 2:
             raise UserError(f"{count} images are given; pairs are needed: A, B or A, B, C, D.")
-        asked = check_labels(labels, self.num_classes, sampling.guidance)
+        asked = self._asked(labels, sampling.guidance)
         cycle = self.all_classes(sampling.guidance) if asked is None and not given else asked
         y = self.y(cycle, count, sampling.guidance)
         a = [i for i in range(0, count, 2) for _ in u]
@@ -305,7 +308,7 @@ class DiffusionModel:
 
         Args:
             pixels: uint8 (N, C, H, W).
-            labels: class numbers to cycle through; None measures the unconditional model.
+            labels: classes to cycle through, by number or by name; None measures the unconditional model.
             steps: times of DDPM's walk; None is all timesteps.
             flow: the ODE's solver; 50 steps unless given.
             clamp, progress: see the class.
@@ -319,7 +322,7 @@ class DiffusionModel:
         self._check_shape(checked(pixels), "pixels")
         check_at_least("seed", seed, 0, 2**64 - 1)
         guidance = Guidance(self.guidance.p_uncond, float(labels is not None))
-        y = self.y(check_labels(labels, self.num_classes, guidance), len(pixels), guidance)
+        y = self.y(self._asked(labels, guidance), len(pixels), guidance)
         clamp, flow = clamp or Static(), flow or FlowLikelihood()
         self.prepare()
         return bits_per_dim(
@@ -475,11 +478,22 @@ class DiffusionModel:
             return NUM_IMAGES if labels is None else len(labels)
         return check_at_least("num_images", num_images, 1, 10_000_000)
 
+    def _asked(self, labels: Labels, guidance: Guidance) -> list[int] | None:
+        """The numbers of the classes that are asked for."""
+        return check_labels(labels, self.num_classes, guidance, self.class_names)
+
     def _images(self, images: Tensor, name: str = "images") -> Tensor:
         """The images as float32 on the device."""
         images = torch.as_tensor(images)
         self._check_shape(images, name)
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise UserError(
+                f"the {name} are {images.dtype}; they must be uint8, or floating point in [-1, 1]."
+            )
         x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        low, high = (float(end) for end in x.aminmax())
+        if name == "images" and (max(-low, high) > 2 or low >= 0):
+            log.warning("the images go from %g to %g; those of a model go from -1 to 1", low, high)
         return x.to(self.device)
 
     def _check_shape(self, images: Tensor, name: str) -> None:

@@ -107,8 +107,10 @@ class SamplingRequest:
             pixels, labels = load_test_images(data, numbers, self.data_dir, self.trust)
             known = labels.tolist() if self.sampling.guidance.uses_labels else None
         else:
-            channels, size, _ = self.model.shape
-            pixels = torch.stack([read_exact(Path(str(file)), channels, size) for file in which])
+            channels, *size = self.model.shape
+            value_range = self.model.config["dataset"].get("value_range")
+            files = [Path(str(file)) for file in which]
+            pixels = torch.stack([read_exact(file, channels, size, value_range) for file in files])
         return from_uint8(pixels).to(self.model.device), self.labels or known
 
     def title(self, text: str, *varied: str) -> str:
@@ -190,7 +192,7 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
         sampling = Sampling(
             instantiate(cfg.sampler), replace(model.guidance, **asked), instantiate(cfg.clamp)
         )
-    labels = check_labels(cfg.labels, model.num_classes, sampling.guidance)
+    labels = check_labels(cfg.labels, model.num_classes, sampling.guidance, model.class_names)
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
     steps = sampling.sampler.steps or model.denoiser.schedule.T
     model.prepare(batches * sampling.sampler.evaluations(steps))

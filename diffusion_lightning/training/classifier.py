@@ -58,12 +58,13 @@ class ClassifierTraining(LightningModule):
 
 
 def shifted(pixels: Tensor, shift: float) -> Tensor:
-    """uint8 images (B, C, H, W), each shifted by up to this fraction of its side, filled up with black."""
-    size = pixels.shape[-1]
-    most = round(shift * size)
+    """uint8 images (B, C, H, W), each shifted by up to this fraction of its width, filled up with black."""
+    height, width = pixels.shape[-2:]
+    most = round(shift * width)
     padded = pad(pixels, (most,) * 4)
     corners = torch.randint(0, 2 * most + 1, (len(pixels), 2)).tolist()
-    return torch.stack([x[:, i : i + size, j : j + size] for x, (i, j) in zip(padded, corners, strict=True)])
+    placed = zip(padded, corners, strict=True)
+    return torch.stack([x[:, i : i + height, j : j + width] for x, (i, j) in placed])
 
 
 def accuracy(classifier: nn.Module, images: ImageSet) -> float:

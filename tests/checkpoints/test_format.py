@@ -1,11 +1,13 @@
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from diffusion_lightning import __version__
-from diffusion_lightning.checkpoints.format import FORMAT, KEY, added_options, stamp, upgraded
+from diffusion_lightning.checkpoints.format import FORMAT, KEY, added_options, stamp, upgraded, with_defaults
 from diffusion_lightning.checkpoints.reader import read_checkpoint
 from diffusion_lightning.errors import UserError
 from tests.support.command import ROOT
+from tests.support.configs import composed, names
 
 EARLIER = ROOT / "tests" / "made_at_e9b7708" / "linear" / "checkpoints" / "last.ckpt"
 
@@ -58,6 +60,26 @@ def test_a_later_format_is_refused(said, tmp_path):
     torch.save(raw() | {KEY: said}, tmp_path / "later.ckpt")
     with pytest.raises(UserError, match=f"in format {said['format']}.*pip install --upgrade"):
         read_checkpoint(tmp_path / "later.ckpt")
+
+
+def test_options_that_came_later_do_by_default_what_was_done_before():
+    folder = {"_target_": "diffusion_lightning.ImageFolder", "data_dir": "photos"}
+    for config in ({"dataset": folder}, {"dataset": folder | {"skip_unreadable": True}}, {"dataset": None}):
+        node = config["dataset"]
+        expected = node and {"skip_unreadable": False} | node
+        assert with_defaults(config) == {"dataset": expected}
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_every_option_of_a_data_set_is_null_by_default_or_has_the_value_of_before(name):
+    """Or else a run of before could not be resumed, as it would differ in the option."""
+    at_e9b7708 = {"_target_", "data_dir", "batch_size", "image_channels", "image_size", "num_classes"}
+    at_e9b7708 |= {"class_names", "flip", "seed", "num_workers", "memory_limit"}
+    node = OmegaConf.to_container(composed("train", f"dataset={name}").dataset)
+    later = {
+        option: value for option, value in node.items() if option not in at_e9b7708 and value is not None
+    }
+    assert with_defaults({"dataset": {"_target_": node["_target_"]}})["dataset"].items() >= later.items()
 
 
 @pytest.mark.parametrize("said", [None, 3, "1", {"format": "new"}, {}])

@@ -221,7 +221,45 @@ DATA = cases(
     ("no batch", "dataset.batch_size=0", "dataset: batch_size is 0"),
     ("a batch in words", "dataset.batch_size=big", "dataset.batch_size is 'big'; it must be an integer"),
     ("negative workers", "dataset.num_workers=-1", "dataset: num_workers is -1"),
-    ("images of another size", "dataset.image_size=16", "dataset.image_size say (1, 16, 16)"),
+    ("images of other channels", "dataset.image_channels=3", "dataset.image_size say (3, 8, 8)"),
+    ("images of three sides", "dataset.image_size=[8,8,8]", "it must be one side, or [height,width]"),
+    ("images that cannot be halved both ways", "dataset.image_size=[8,9]", "a multiple of 2, not 9"),
+    ("a class that is not there", "dataset.classes=[0,cow]", "no class 'cow'; the classes are 0, 1, 2"),
+    ("a class of too large a number", "dataset.classes=[10]", "class numbers from 0 to 9"),
+    ("no classes at all", "dataset.classes=[]", "class numbers from 0 to 9"),
+    ("no images at all", "dataset.limit=0", "dataset: limit is 0"),
+    ("a name too few", "dataset.class_names=[a,b]", "but there are 2 class_names"),
+    (
+        "training images of doubtful splits",
+        "dataset=image_folder data_dir=images/doubtful",
+        "dataset.splits=[",
+    ),
+    (
+        "splits in a folder below",
+        "dataset=image_folder data_dir=images/nested",
+        "set data_dir=images/nested/in",
+    ),
+    (
+        "splits that are not there",
+        "dataset=image_folder data_dir=images/one dataset.splits=[a,b]",
+        "it must be two folders below images/one",
+    ),
+    (
+        "a range backwards",
+        "dataset=image_folder data_dir=images/one dataset.value_range=[255,0]",
+        "it must be [<black>,<white>]",
+    ),
+    ("pixels without a range", "dataset=image_folder data_dir=images/float", "set dataset.value_range=["),
+    (
+        "labels of missing images",
+        "dataset=image_folder data_dir=images/table",
+        "there is no image images/table/2.png",
+    ),
+    (
+        "images without labels",
+        "dataset=image_folder data_dir=images/rows",
+        "has no row in images/rows/metadata.csv",
+    ),
     ("images of no size", "dataset.image_size=0", "dataset: image_size is 0"),
     ("too few classes", "dataset.num_classes=9", "set dataset.num_classes=10"),
     ("text for a flip", "dataset.flip=left", "dataset.flip is 'left'; it must be true or false"),
@@ -302,7 +340,8 @@ SAMPLING = cases(
     ("unknown weights", "weights=best", "it must be ema or raw"),
     ("a class too many", "labels=[3,10]", "class numbers from 0 to 9"),
     ("no classes", "labels=[]", "class numbers from 0 to 9"),
-    ("classes by name", "labels=[cat]", "it must be an integer or a list of integers or null"),
+    ("a class of no such name", "labels=[3,cat]", "no class 'cat'; the classes are 0, 1, 2"),
+    ("half a class", "labels=[1.5]", "it must be an integer or text or a list of integers or texts or null"),
     ("labels for unconditional images", "labels=3 guidance.scale=0", "leave labels out"),
     ("samples in an unknown precision", "speed.precision=8", "speed.precision is 8; it must be text or null"),
     ("a scale in words", "guidance.scale=abc", "guidance.scale is 'abc'; it must be a finite number"),
@@ -533,6 +572,19 @@ def images(folder):
         "half/train/1.png",
     ):
         save(name, (9, 7))
+    for name in (
+        "doubtful/train/1.png",
+        "doubtful/cat/2.png",
+        "nested/in/Train/1.png",
+        "nested/in/val/2.png",
+    ):
+        save(name)
+    for name, rows in (("table", "1.png,a\n2.png,b"), ("rows", "1.png,a")):
+        save(f"{name}/1.png")
+        (folder / name / "metadata.csv").write_text(f"file_name,label\n{rows}\n")
+    save("rows/2.png")
+    (folder / "float").mkdir()
+    Image.fromarray(np.full((2, 2), 0.5, np.float32)).save(folder / "float" / "bad.tiff")
     save("other/train/cat/1.png")
     save("other/test/dog/1.png")
     save("dots/1.png", (1, 1))

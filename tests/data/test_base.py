@@ -20,8 +20,8 @@ def test_flips_mirror_training_images_only():
 
 
 def test_images_that_are_not_as_described_are_refused():
-    with pytest.raises(UserError, match="image_size"):
-        digits(image_size=16).setup()
+    with pytest.raises(UserError, match=r"image_channels .* \(3, 8, 8\)"):
+        digits(image_channels=3).setup()
     with pytest.raises(UserError, match="num_classes=10"):
         digits(num_classes=9).setup()
     for batch_size in (0, 1.5, True, None):

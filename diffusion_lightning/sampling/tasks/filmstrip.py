@@ -61,7 +61,7 @@ class Filmstrip(Task):
         )
         path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out, captions)
         if self.film:
-            side = request.model.shape[-1]
+            side = max(request.model.shape[1:])
             frames = [_frame(both, side) for both in walk]
             if request.captioned:
                 frames = [_captioned(frame, t, self.rows) for frame, t in zip(frames, times, strict=True)]

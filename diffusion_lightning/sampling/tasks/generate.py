@@ -30,11 +30,11 @@ class Generate(Task):
     def __init__(
         self,
         num_images: int | None = None,
-        labels: int | Sequence[int] | None = None,
+        labels: int | str | Sequence[int | str] | None = None,
         images_per_page: int = 1000,
         pages: int | None = 1,
     ) -> None:
-        asked = 1 if isinstance(labels, int) else len(labels or ())
+        asked = 1 if isinstance(labels, int | str) else len(labels or ())
         count = num_images if num_images is not None else asked or NUM_IMAGES
         self.num_images = check_at_least("num_images", count, 1, 10_000_000)
         self.images_per_page = check_at_least("images_per_page", images_per_page)

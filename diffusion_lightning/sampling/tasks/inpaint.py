@@ -22,7 +22,7 @@ class Inpaint(Task):
 
     Args:
         images: the originals.
-        hole: the unknown rectangle, [top, left, bottom, right] in fractions of the side.
+        hole: the unknown rectangle, [top, left, bottom, right] in fractions of the sides.
         mask: an image file of the model's size in place of the hole, white where pixels are unknown.
         samples: fillings of each image.
     """
@@ -48,7 +48,7 @@ class Inpaint(Task):
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Fill all holes in one walk."""
         x0, labels = request.images(self.images)
-        hole, n = self._hole(request.model.shape[-1]).to(x0.device), self.samples
+        hole, n = self._hole(request.model.shape[1:]).to(x0.device), self.samples
         known = x0.repeat_interleave(n, dim=0)
         y = request.model.y(labels, len(x0), request.sampling.guidance)
         y = None if y is None else y.repeat_interleave(n)
@@ -62,15 +62,18 @@ class Inpaint(Task):
         )
         return save_rows(list(torch.stack(shown, dim=1)), out, captions)
 
-    def _hole(self, size: int) -> Tensor:
+    def _hole(self, size: Sequence[int]) -> Tensor:
         """Where pixels are unknown, bool (1, H, W)."""
         from diffusion_lightning.data.image_files import read_exact
 
         if self.mask is not None:
             hole = read_exact(Path(self.mask), 1, size) > 127
         else:
-            top, left, bottom, right = (round(edge * size) for edge in self.hole)
-            hole = torch.zeros(1, size, size, dtype=torch.bool)
+            sides = (*size, *size)
+            top, left, bottom, right = (
+                round(edge * side) for edge, side in zip(self.hole, sides, strict=True)
+            )
+            hole = torch.zeros(1, *size, dtype=torch.bool)
             hole[:, top:bottom, left:right] = True
         if not hole.any():
             raise UserError("the hole has no pixel; widen it, or paint its mask white somewhere.")
