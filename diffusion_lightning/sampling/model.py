@@ -23,7 +23,7 @@ from diffusion_lightning.diffusion.samplers import DDIM, Sampler
 from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.images import from_uint8
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
@@ -480,6 +480,8 @@ class DiffusionModel:
         images = torch.as_tensor(images)
         self._check_shape(images, name)
         x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        if not x.isfinite().all():
+            raise NotFinite(f"the {name} hold NaN or infinity; all values must be finite.")
         return x.to(self.device)
 
     def _check_shape(self, images: Tensor, name: str) -> None:

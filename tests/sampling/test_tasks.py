@@ -16,7 +16,7 @@ from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import NotFinite, UserError
 from tests.support.configs import CONF, composed
 
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
@@ -218,6 +218,20 @@ def test_sampler_study_stays_within_its_evaluations(run):
         assert nfe == evaluations(steps) <= budget < evaluations(steps + 1)
         if row["sampler"] in EXTRA:
             assert nfe == steps + (steps - 1) * EXTRA[row["sampler"]]
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "schedule_study"])
+def test_a_walk_that_overflows_ends_every_task(task, run):
+    overflow = ["guidance.scale=1e38", "clamp=none", "sampler.steps=4"]
+    overflow += {"guidance_sweep": ["task.scales=[1,1e38]"], "clamp_study": ["task.num_images=2"]}.get(
+        task, []
+    )
+    overflow += ["task.evaluations=[4]", "task.num_images=2"] if task == "sampler_study" else []
+    with pytest.raises(
+        NotFinite, match=r"(, step \d of|inversion, step \d of) .*t = .*: (x0|x_t) is not finite"
+    ):
+        run(f"task={task}", *overflow)
+    assert not list(Path("out").glob("*"))  # no picture, and no record of one
 
 
 def bad_images():

@@ -71,6 +71,7 @@ def variational_bound(
 
     Raises:
         UserError: if the images are not uint8 (B, C, H, W), or the times do not fall within (0, 1].
+        NotFinite: if a prediction overflows.
     """
     schedule = model.schedule
     times = Uniform()(schedule, schedule.T) if times is None else _falling(times)
@@ -78,8 +79,10 @@ def variational_bound(
     levels = schedule.levels(times)
     for t in levels:
         prediction = model(t.alpha * x0 + t.sigma * noise(), t)
+        model.finite.check("the variational bound", times)
         errors.append(sample_sum((x0 - prediction.x0).square()))
         progress()
+    model.finite.check("the variational bound", times, last=True)
     snr = torch.exp(2 * torch.tensor([t.lam for t in levels], dtype=torch.float64))
     steps = 0.5 * snr.diff() * torch.stack(errors, dim=1)[:, :-1]
     decoder = -sample_sum(log_bin(pixels, prediction.x0, prediction.sigma))

@@ -80,19 +80,24 @@ class Sampler(ABC):
 
         Raises:
             UserError: if x is not a batch, or t_start is not in (0, 1].
+            NotFinite: if x_t or x0 overflows on the way; the message names the step.
         """
         if x.ndim < 2:
             raise UserError(f"x is {tuple(x.shape)}; it must be a batch (B, *), such as images (B, C, H, W).")
         noise = noise or (lambda: torch.randn_like(x))
         callback = callback or (lambda i, t, prediction: None)
-        levels = model.schedule.levels(self.grid(model.schedule, self.steps or model.schedule.T, t_start))
+        times = self.grid(model.schedule, self.steps or model.schedule.T, t_start)
+        levels = model.schedule.levels(times)
         earlier: deque[Prediction] = deque(maxlen=self.memory_length)
         p = model(x, levels[0])
         for i, s in enumerate(levels[1:]):
+            model.finite.check(type(self).__name__, times)
             callback(i, p.level.t, p)
             x_s = self.step(model, p, s, noise, earlier)
             earlier.append(p)
             p = model(x_s, s)
+        model.finite.see(p.level.t, image=p.x0)  # which a clamp may have spoilt
+        model.finite.check(type(self).__name__, times, last=True)
         callback(len(levels) - 1, p.level.t, p)
         return p.x0
 

@@ -14,7 +14,7 @@ from diffusion_lightning.data.base import data_of
 from diffusion_lightning.diffusion.samplers import Sampler
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import true_anywhere
-from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.evaluation.metrics.fid import frechet_distance
 from diffusion_lightning.evaluation.metrics.kid import kernel_distance
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
@@ -31,7 +31,7 @@ class TrackFID(Callback):
 
     The FID of the test images is logged as `fid_floor`. Every process draws its shard, from the same noise
     each time. `ModelCheckpoint(monitor="fid")` works from the first epoch on: until FID is measured, it sees
-    the largest float.
+    the largest float. Where a walk is not finite, there is a warning in place of a figure.
 
     Args:
         sampling: the run's guidance and clamp.
@@ -104,7 +104,11 @@ class TrackFID(Callback):
         if epoch % self.every_n_epochs and not last:
             return
         start = time.perf_counter()
-        statistics = self._draw(trainer, pl_module)
+        try:
+            statistics = self._draw(trainer, pl_module)
+        except NotFinite as error:  # the run may get over it, and FiniteGuard ends one that does not
+            log.warning("no fid of step %d: %s", trainer.global_step, error)
+            return
         seconds = time.perf_counter() - start
         fid = frechet_distance(statistics, self.reference)
         kid, _ = kernel_distance(statistics, self.reference, **self.kid)
