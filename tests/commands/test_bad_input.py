@@ -283,7 +283,7 @@ SAMPLING = cases(
     ("a scale in words", "guidance.scale=abc", "guidance.scale is 'abc'; it must be a finite number"),
     ("a scale for a group", "guidance=3", "guidance.<name>=<value>"),
     ("an interval backwards", "guidance.interval=[0.8,0.2]", "guidance: interval is [0.8, 0.2]"),
-    ("a scale that overflows", "guidance.scale=1e38 clamp=none", "is not finite any more"),
+    ("a scale that overflows", "guidance.scale=1e300 clamp=none", "is not finite any more"),
     ("too much contrast", "guidance.rescale=2", "guidance: rescale is 2"),
     ("an unknown device", "device=abacus", "device=abacus is not available here"),
     ("a device without memory", "device=meta", "device=meta is not available here"),
