@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.diffusion.denoiser import PredictsX0
-from diffusion_lightning.diffusion.level import Level
+from diffusion_lightning.diffusion.level import Level, in_interval
 from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
 from diffusion_lightning.errors import UserError
 
@@ -32,7 +32,7 @@ class Guidance:
         p_uncond: probability of replacing a training label by the null label; 1 trains the
             unconditional branch alone, 0 the conditional one alone.
         scale: w.
-        interval: the times between which w applies, both included; outside, w is 1
+        interval: the times between which w applies, both included to 1e-9; outside, w is 1
             (Kynkäänniemi et al. 2024, Applying Guidance in a Limited Interval, arXiv 2404.07724, eq. 5).
         rescale: φ in [0, 1]: how far the standard deviation of each guided sample returns to that of the
             conditional one, x0 ← φ x0 std(x0_y)/std(x0) + (1 - φ) x0; 0 is off (Lin et al. 2024, Common
@@ -102,7 +102,7 @@ class Guidance:
         Raises:
             UserError: if the scale needs labels, and there is not one per sample.
         """
-        scale = self.scale if self.interval[0] <= level.t <= self.interval[1] else 1.0
+        scale = self.scale if in_interval(level.t, *self.interval) else 1.0
         if scale == 0:
             return denoiser.x0(x_t, level, None)
         if y is None or len(y) != len(x_t):

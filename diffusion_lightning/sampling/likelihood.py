@@ -9,10 +9,9 @@ from tqdm.auto import tqdm
 
 from diffusion_lightning.diffusion.clamp import Clamp, NoClamp
 from diffusion_lightning.diffusion.denoiser import Denoiser
-from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
-from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
+from diffusion_lightning.diffusion.likelihood.variational_bound import even_times, variational_bound
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import NotFinite, check_counts
@@ -52,7 +51,7 @@ def bits_per_dim(
     """
     check_counts(batch_size=batch_size, steps=1 if steps is None else steps)
     guidance = Guidance(p_uncond, 0.0 if y is None else 1.0)
-    times = Uniform()(denoiser.schedule, steps or denoiser.schedule.T)
+    times = even_times(steps or denoiser.schedule.T)
     batches = torch.arange(len(pixels)).split(batch_size)
     total = len(batches) * (len(times) + flow.evaluations)
     bar = tqdm(total=total, desc="likelihood", unit="evaluation", leave=False, disable=not progress)

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.parameterizations import X0
 from diffusion_lightning.diffusion.schedules import Linear
@@ -45,6 +46,19 @@ def test_the_interval_guides_between_two_times_alone(t, inside, scale):
     expected, expected_batches = guided(scale if inside else 1.0)
     assert torch.equal(x0, expected)
     assert batches == expected_batches
+
+
+@pytest.mark.parametrize("steps", [10, 20, 30, 50, 100, 1000])
+@pytest.mark.parametrize("t_start", [1.0, 0.7])
+def test_a_typed_bound_of_the_interval_is_a_time_of_the_grid(steps, t_start):
+    """For every pair of times i t_start/N, written as a person would."""
+    times = [t_start * i / steps for i in range(1, steps + 1)]
+    grid = Uniform()(Linear(), steps, t_start)
+    for low in (1, steps // 5, steps // 3):
+        for high in (steps // 2, 7 * steps // 10, steps):
+            bounds = [round(times[low - 1], 12), round(times[high - 1], 12)]
+            guided_steps = [t for t in grid if guided(3.0, t=t, interval=bounds)[1] == [6]]
+            assert len(guided_steps) == high - low + 1
 
 
 def test_the_interval_needs_labels_for_what_lies_outside():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.level import in_interval
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import PerSample, Samples
@@ -74,7 +74,7 @@ def variational_bound(
         NotFinite: if a prediction overflows.
     """
     schedule = model.schedule
-    times = Uniform()(schedule, schedule.T) if times is None else _falling(times)
+    times = even_times(schedule.T) if times is None else _falling(times)
     x0, errors = from_uint8(checked(pixels)), []
     levels = schedule.levels(times)
     for t in levels:
@@ -88,6 +88,11 @@ def variational_bound(
     decoder = -sample_sum(log_bin(pixels, prediction.x0, prediction.sigma))
     nat = 1 / (math.log(2) * pixels[0].numel())  # in bits per dimension
     return Bound(nat * _prior(x0, levels[0].alpha), nat * steps, nat * decoder)
+
+
+def even_times(n: int) -> list[float]:
+    """The n times 1, …, 1/n, for n = T all timesteps: a bound begins at t = 1, however noisy that is."""
+    return [i / n for i in range(n, 0, -1)]
 
 
 def _prior(x0: Samples, alpha: float) -> PerSample:
@@ -134,6 +139,8 @@ def checked(pixels: Tensor) -> Tensor:
 
 
 def _falling(times: Sequence[float]) -> Sequence[float]:
-    if not (times and times[0] <= 1 and times[-1] > 0 and all(t > s for t, s in pairwise(times))):
+    if not (
+        times and in_interval(times[0], 0, 1) and times[-1] > 0 and all(t > s for t, s in pairwise(times))
+    ):
         raise UserError(f"the times are {list(times)}; they must fall, from at most 1 to above 0.")
     return times
