@@ -18,6 +18,7 @@ from .diffusion.grids import Grid as Grid
 from .diffusion.grids import Karras as Karras
 from .diffusion.grids import LogSNR as LogSNR
 from .diffusion.grids import Quadratic as Quadratic
+from .diffusion.grids import Times as Times
 from .diffusion.grids import Uniform as Uniform
 from .diffusion.guidance import Guidance as Guidance
 from .diffusion.interpolation import LabelMorph as LabelMorph

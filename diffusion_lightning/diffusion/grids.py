@@ -1,7 +1,9 @@
 """Time grids: at which times t_N > … > t_1 > 0 a sampler looks at the samples."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from diffusion_lightning.diffusion.level import SAME_TIME, check_start
 from diffusion_lightning.diffusion.schedules import Schedule
 from diffusion_lightning.diffusion.schedules.base import float64
-from diffusion_lightning.errors import check_at_least, check_positive
+from diffusion_lightning.errors import UserError, check_at_least, check_positive
 
 LAM_MIN = -5.1
 """Where σ/α = 164. The marginal there is pure noise to one part in 10,000. The cosine schedule's σ/α reaches
@@ -34,9 +36,7 @@ class Grid(ABC):
             UserError: if steps < 1 or t_start is not in (0, 1].
         """
         check_at_least("steps", steps)
-        t_start = check_start(t_start)
-        if schedule.lam(t_start) < LAM_MIN:
-            t_start = float(schedule.t_of_lam(LAM_MIN))
+        t_start = earliest(schedule, t_start)
         if steps == 1:
             return [t_start]
         # 1 at t_N, 0 at t_1
@@ -50,6 +50,16 @@ class Grid(ABC):
     @abstractmethod
     def times(self, schedule: Schedule, u: Tensor, t_start: float, t_1: float) -> Tensor | list[float]:
         """Strictly decreasing times for u = 1 … 0, starting at t_start and usually ending at t_1."""
+
+
+def earliest(schedule: Schedule, t_start: float) -> float:
+    """Where a walk from t_start begins: there, or at the time of `LAM_MIN` if that is less noisy.
+
+    Raises:
+        UserError: if t_start is not in (0, 1].
+    """
+    t_start = check_start(t_start)
+    return t_start if schedule.lam(t_start) >= LAM_MIN else float(schedule.t_of_lam(LAM_MIN))
 
 
 @dataclass(frozen=True)
@@ -114,3 +124,38 @@ class Karras(Grid):
         """t(λ) with e^(-λ/ρ) linear in u."""
         start, end = (torch.exp(-schedule.lam(t) / self.rho) for t in (t_start, t_1))
         return schedule.t_of_lam(-self.rho * torch.log(end + u * (start - end)))
+
+
+@dataclass(frozen=True)
+class Times(Grid):
+    """Times written by hand, whatever number of steps a sampler asks for.
+
+    The walk starts at t_start, or where all is noise, and goes on to those times that are later in the walk.
+
+    Args:
+        times: strictly decreasing, in (0, 1].
+
+    Raises:
+        UserError: unless they are; in a walk, if none of them is as early as its start.
+    """
+
+    times: Sequence[float] = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if not self.times or any(t - s <= SAME_TIME for t, s in pairwise(self.times)):
+            raise UserError(f"times is {list(self.times)}; it must list falling times, such as [1,0.5,0.1].")
+        object.__setattr__(self, "times", tuple(check_start(t, "times") for t in self.times))
+
+    def __call__(self, schedule: Schedule, steps: int, t_start: float = 1.0) -> list[float]:
+        """t_start, unless that is noisier than `LAM_MIN`, and all times below it.
+
+        Raises:
+            UserError: if t_start is not in (0, 1], or the first time is below it.
+        """
+        start = earliest(schedule, t_start)
+        if self.times[0] < start - SAME_TIME:
+            raise UserError(
+                f"the times begin at {self.times[0]:g}, but the walk's noise is that of t = {start:.4g}; "
+                f"begin with {t_start:g}."
+            )
+        return [start, *(t for t in self.times if t < start - SAME_TIME)]

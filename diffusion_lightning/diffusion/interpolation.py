@@ -36,7 +36,7 @@ def invert(model: SamplingModel, x0: Samples, sampler: Sampler, refinements: int
             "retrace; use DDIM with eta=0."
         )
     schedule = model.schedule
-    levels = schedule.levels(sampler.grid(schedule, sampler.steps or schedule.T))
+    levels = schedule.levels(sampler.times(schedule))
     times = [level.t for level in reversed(levels)]
     x_s, s = x0, schedule.level(0.0)
     eps = model(x0, levels[-1]).eps

@@ -41,6 +41,10 @@ FORMAT_0 = {
 """The keys of `asked` in records without a format, which are of versions before 0.2."""
 
 
+ADDED = {"profile": None, "away": None}
+"""Options of guidance younger than version 0.2's first records, with what they were then."""
+
+
 def asked_for(cfg: DictConfig) -> dict[str, Any]:
     """Every option that changes a figure: if they are the same again, so are the figures.
 
@@ -96,6 +100,7 @@ def _same(record: dict[str, Any], asked: dict[str, Any]) -> bool:
     if not isinstance(before, dict):
         return False
     before = decisive("evaluate", renamed(before))
+    before["guidance"] = ADDED | before.get("guidance", {})
     if record.get("format", 0) == 0:
         # It has no `speed`
         asked = {key: value for key, value in asked.items() if key in FORMAT_0}

@@ -36,5 +36,16 @@ def check_labels(labels: Labels, num_classes: int, guidance: Guidance) -> list[i
     return [operator.index(y) for y in listed]
 
 
+def check_away(guidance: Guidance, num_classes: int) -> None:
+    """Refuse to guide away from what is no class, or from a null label that was never trained.
+
+    Raises:
+        UserError: if `away` is neither a class number nor the null label of a model that knows it.
+    """
+    null = guidance.p_uncond > 0 and guidance.away == num_classes
+    if not (guidance.away is None or null or _is_class(guidance.away, num_classes)):
+        raise UserError(f"away is {guidance.away}; it must be a class number from 0 to {num_classes - 1}.")
+
+
 def _is_class(y: object, num_classes: int) -> bool:
     return isinstance(y, int | np.integer) and not isinstance(y, bool) and y in range(num_classes)

@@ -27,7 +27,7 @@ from diffusion_lightning.errors import NotFinite, UserError, check_at_least, che
 from diffusion_lightning.images import from_uint8
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
-from diffusion_lightning.sampling.labels import Labels, check_labels
+from diffusion_lightning.sampling.labels import Labels, check_away, check_labels
 from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
 from diffusion_lightning.speed import Speed
 
@@ -343,7 +343,9 @@ class DiffusionModel:
             guidance = replace(guidance, p_uncond=self.guidance.p_uncond)
         elif guidance is not None:
             guidance = replace(self.guidance, scale=guidance)
-        return Sampling(sampler or DDIM(), guidance or self.guidance, clamp or Static())
+        guidance = guidance or self.guidance
+        check_away(guidance, self.num_classes)
+        return Sampling(sampler or DDIM(), guidance, clamp or Static())
 
     def all_classes(self, guidance: Guidance) -> list[int] | None:
         """All classes in order, if the guidance looks at labels."""
@@ -460,7 +462,7 @@ class DiffusionModel:
         self.denoiser.dtype = self.speed.chosen(self.device.type, 1, training=False).dtype
 
     def _steps(self, sampler: Sampler) -> int:
-        return sampler.steps or self.denoiser.schedule.T
+        return len(sampler.times(self.denoiser.schedule))
 
     def _bar(self, total: int, name: str, unit: str, shown: bool) -> Any:
         return tqdm(total=total, desc=name, unit=unit, leave=False, disable=not shown)

@@ -18,9 +18,16 @@ from diffusion_lightning.training.module import DiffusionModule
 
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
-    """Denoiser + objective + guidance + optimizer."""
+    """Denoiser + objective + guidance + optimizer.
+
+    Raises:
+        UserError: if a value is wrong, or the sampler has no walk under the schedule.
+    """
+    denoiser = build_denoiser(cfg)
+    with naming("sampler"):  # rather than after the first epoch
+        instantiate(cfg.sampler).times(denoiser.schedule)
     return DiffusionModule(
-        build_denoiser(cfg),
+        denoiser,
         instantiate(cfg.objective),
         instantiate(cfg.guidance),
         instantiate(cfg.optimizer),

