@@ -58,6 +58,7 @@ from .evaluation.comparison import Comparison as Comparison
 from .evaluation.comparison import Metric as Metric
 from .evaluation.extractors import Classifier as Classifier
 from .evaluation.extractors import Inception as Inception
+from .evaluation.extractors import ResNet as ResNet
 from .evaluation.metrics.classes import Classes as Classes
 from .evaluation.metrics.colours import Colours as Colours
 from .evaluation.metrics.density_coverage import DensityCoverage as DensityCoverage

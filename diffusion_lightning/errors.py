@@ -1,4 +1,4 @@
-"""The one exception that is meant for the person at the keyboard, and the commonest checks."""
+"""The exception whose message is written for the user, and the most common checks of values."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class NotFinite(UserError):
 
 
 def check_at_least(name: str, value: object, least: int = 1, most: float = math.inf) -> int:
-    """The value, if it is an integer, large enough and not too large; else a UserError that names it."""
+    """The value, if it is an integer from `least` to `most`; otherwise a UserError that names it."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         limit = "" if most == math.inf else f" and at most {most}"
         raise UserError(f"{name} is {value!r}; it must be an integer of at least {least}{limit}.")
@@ -25,7 +25,7 @@ def check_at_least(name: str, value: object, least: int = 1, most: float = math.
 
 
 def first_load_error(error: RuntimeError) -> str:
-    """The first thing that `load_state_dict` complains of, which puts each on a line below a heading."""
+    """The first problem that `load_state_dict` reports; it lists one per line below a heading."""
     return str(error).splitlines()[-1 if "\n" not in str(error) else 1].strip()
 
 
@@ -36,14 +36,14 @@ def check_counts(least: int = 1, **values: object) -> None:
 
 
 def check_positive(name: str, value: float, usual: object) -> float:
-    """The value, if it is a finite number above 0; else a UserError that names it and says what is usual."""
+    """The value, if it is a finite number above 0; otherwise a UserError with the usual value."""
     if not 0 < value < math.inf:
         raise UserError(f"{name} is {value}; it must be positive and finite (usual: {usual}).")
     return value
 
 
 def check_fraction(name: str, value: float) -> float:
-    """The value, if it is between 0 and 1; else a UserError that names it."""
+    """The value, if it is between 0 and 1; otherwise a UserError that names it."""
     if not 0 <= value <= 1:
         raise UserError(f"{name} is {value}; it must be between 0 and 1.")
     return value
@@ -51,7 +51,7 @@ def check_fraction(name: str, value: float) -> float:
 
 @contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Put the place in a config where a value stands before what its constructor says of it."""
+    """Prefix the errors of a constructor with the key in the config that it was built from."""
     try:
         yield
     except UserError as error:

@@ -1,5 +1,6 @@
 import pytest
-from jaxtyping import install_import_hook
+from filelock import FileLock
+from jaxtyping import config, install_import_hook
 
 from tests.support.shapes import check_shapes
 
@@ -19,10 +20,19 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trained_digits(tmp_path_factory):
-    """The run of a small guided model of the digits that has learned something."""
-    folder = tmp_path_factory.mktemp("trained")
+def trained_digits(tmp_path_factory, worker_id):
+    """The run of a small guided model of the digits that has learned something; all workers share it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
     options = ["experiment=digits_cfg", "network.width=16", "trainer.max_epochs=15", "optimizer.lr=4e-3"]
-    options += ["callbacks.sample_grid=null", "hydra.run.dir=digits"]
-    succeed("train.py", *options, cwd=folder, timeout=300)
-    return folder / "digits"
+    options += ["callbacks.sample_grid=null", "hydra.run.dir=trained_digits"]
+    with FileLock(folder / "trained_digits.lock"):
+        if not (folder / "trained_digits").exists():
+            succeed("train.py", *options, cwd=folder, timeout=300)
+    return folder / "trained_digits"
+
+
+@pytest.fixture(autouse=True)
+def shapes_are_checked(request):
+    """At every call of the maths, unless the test is marked `many_steps`."""
+    config.update("jaxtyping_disable", request.node.get_closest_marker("many_steps") is not None)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 Noise = Callable[[], Tensor]
-"""Called for each draw, gives standard normal noise (B, C, H, W)."""
+"""Each call returns a new draw of standard normal noise (B, *)."""
 
 
 def derive_seed(*parts: int) -> int:
@@ -23,10 +23,10 @@ def _seeds(*parts: int) -> np.random.SeedSequence:
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed torch's generators of the CPU and of this device.
+    """Seed torch's generators of the CPU and of this device, and no others.
 
-    `torch.manual_seed` seeds those of all kinds of devices, and for each that was not used yet it writes down
-    the stack of calls, which below a trainer is deep.
+    `torch.manual_seed` seeds the generators of every kind of device. For each kind that is not in use it
+    records the call stack, which is deep inside a trainer, and that takes time at every step.
     """
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
@@ -36,9 +36,9 @@ def seed_generators(seed: int, device: torch.device) -> None:
 class ImageNoise:
     """Standard normal noise keyed by (seed, image index, draw).
 
-    Each image owns a stream of random bits, keyed by seed and index, from which its draws come in order:
-    draw 0 starts the walk, and every stochastic step takes the next. The streams are made on the CPU, so
-    that the noise is bit-equal on every device.
+    Each image has its own stream of random bits, keyed by seed and index. Draw 0 starts the walk, and every
+    stochastic step takes the next draw. The streams are generated on the CPU, so that the noise is bit-equal
+    on every device.
 
     Args:
         seed: at least 0.
@@ -67,10 +67,10 @@ class ImageNoise:
 
 
 def box_muller(bits: Tensor) -> Tensor:
-    """As many standard normal numbers, float32 (B, 2 n), as there are random int32.
+    """Standard normal numbers (B, 2n), float32, from random int32 of the same shape.
 
-    From two uniform numbers, z = √(-2 log u) (cos 2πv, sin 2πv). All images at once, this takes half of the
-    time of one ziggurat after the other, and equal bits give equal numbers in any batch.
+    Two uniform numbers give two normal ones: z = √(-2 log u) (cos 2πv, sin 2πv). Computed for all images at
+    once, it takes half the time of a ziggurat per image. Equal bits give equal numbers in any batch.
 
     Source: Box & Muller 1958.
     """

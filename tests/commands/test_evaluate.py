@@ -25,9 +25,10 @@ from diffusion_lightning.diffusion.likelihood.variational_bound import variation
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError
-from tests.support.command import run, succeed
+from tests.support.command import succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels
+from tests.support.in_process import run_here, succeed_here
 from tests.support.wandb_files import history, parts
 
 SMALL = ["num_images=60", "sampler.steps=5"]
@@ -147,6 +148,7 @@ def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_dig
     assert of_file["samples"] == pytest.approx(of_model, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(measure, trained_digits):
     """In training too: FID of a run of two processes is that of its checkpoint, drawn by one."""
     options = [
@@ -180,7 +182,8 @@ def test_two_processes_measure_what_one_does(measure, trained_digits):
     assert logged == pytest.approx(one["fid"], rel=1e-5)
 
 
-def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
+def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
     options = [
         f"checkpoint={trained_digits}",
         "num_images=40",
@@ -189,9 +192,9 @@ def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here):
     ]
     options += ["sampler=ddim,heun", "sampler.steps=3,6", "guidance.scale=1,3"]
     options += ["logger=wandb", "logger.wandb.offline=true"]
-    succeed("evaluate.py", "-m", *options[:6], "guidance.scale=3", cwd=here)
+    succeed_here("evaluate.py", "-m", *options[:6], "guidance.scale=3", cwd=here)
     before = {p: p.stat().st_mtime_ns for p in here.glob("study/*/evaluation.json")}
-    done = succeed("evaluate.py", "-m", *options, cwd=here)
+    done = succeed_here("evaluate.py", "-m", *options, cwd=here)
     assert len(before) == 4 and done.stdout.count("done already") == 4
     assert all(p.stat().st_mtime_ns == time for p, time in before.items())
     with (here / "study" / "study.csv").open() as file:
@@ -293,6 +296,6 @@ def test_bad_input_is_one_clear_message(measure, of, options, message):
 def test_without_weights_and_network_it_ends_at_once(trained_digits, here, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     for command in (["train.py", "callbacks=fid"], ["evaluate.py", f"checkpoint={trained_digits}"]):
-        done = run(*command, "extractor=inception", cwd=here)
+        done = run_here(*command, "extractor=inception", cwd=here)
         assert done.returncode != 0 and "Traceback" not in done.stderr
         assert "commands.prefetch" in done.stderr and "Epoch" not in done.stdout

@@ -190,6 +190,7 @@ def test_joblib_runs_jobs_side_by_side_on_gpus_of_their_own(tmp_path, monkeypatc
     assert {checkpoint(tmp_path / "sweep", row)["hyper_parameters"]["gpu"] for row in rows} <= {"0", "1"}
 
 
+@pytest.mark.slow
 def test_a_submitted_sweep_goes_on_where_it_stopped(tmp_path):
     options = [*SMALL, "schedule=linear,cosine", "hydra.sweep.dir=sweep"]
     succeed("train.py", "-m", *options, "hydra/launcher=submitit_local", cwd=tmp_path)

@@ -22,7 +22,7 @@ from tests.support.oracles import GaussianOracle, normal, sampling_model, throug
 
 TRAIN_GROUPS = sorted(
     {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
-    - {"hydra", "metrics", "network", "paths", "study", "task"}
+    - {"hydra", "metrics", "network", "paths", "recipe", "study", "task"}
 )
 
 
@@ -116,6 +116,7 @@ def test_mnist_network_has_one_to_two_million_parameters():
     assert 1e6 < sum(p.numel() for p in network.parameters()) < 2e6
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("sampler", names("sampler"))
 @pytest.mark.parametrize("schedule", names("schedule"))
 @pytest.mark.parametrize("parameterization", names("parameterization"))

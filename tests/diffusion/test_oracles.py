@@ -27,6 +27,8 @@ from tests.support.oracles import (
     through_a_network,
 )
 
+pytestmark = pytest.mark.many_steps
+
 SCHEDULES = pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
 PARAMETERIZATIONS_AND_SHAPES = pytest.mark.parametrize(
     ("p", "shape"),

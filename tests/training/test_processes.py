@@ -145,6 +145,7 @@ def train_shards(folder, *options):
     train_in(folder, *FSDP, "trainer.max_epochs=2", *options, callbacks=[Shards()])
 
 
+@pytest.mark.slow
 def test_shards_learn_what_whole_weights_do(runs, tmp_path):
     assert all_end(start_world(2, train_shards, tmp_path / "whole")) == [0, 0]
     checkpoints = [

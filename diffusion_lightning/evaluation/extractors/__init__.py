@@ -2,5 +2,6 @@
 
 from diffusion_lightning.evaluation.extractors.classifier import Classifier
 from diffusion_lightning.evaluation.extractors.inception import Inception
+from diffusion_lightning.evaluation.extractors.resnet import ResNet
 
-__all__ = ["Classifier", "Inception"]
+__all__ = ["Classifier", "Inception", "ResNet"]

@@ -1,16 +1,12 @@
 """A small classifier, for data on which Inception's features mean little."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import Tensor, nn
 
-from diffusion_lightning.errors import UserError, check_counts, first_load_error
-from diffusion_lightning.evaluation.extractors.weights import known_weights
+from diffusion_lightning.errors import check_counts
+from diffusion_lightning.evaluation.extractors.loading import check_channels, load_weights
 from diffusion_lightning.images import from_uint8
-
-SHIPPED = Path(__file__).with_name("shipped")
-"""The folder of the weights that come with the package."""
 
 
 class Classifier(nn.Module):
@@ -44,28 +40,13 @@ class Classifier(nn.Module):
         self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))
         self.head = nn.Linear(widths[-1], num_classes)
         if weights is not None:
-            self._load(SHIPPED / weights if (SHIPPED / weights).is_file() else Path(weights), sha256)
+            load_weights(self, weights, sha256)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, D) and logits (B, K) of uint8 images (B, C, H, W)."""
-        if pixels.shape[1] != self.image_channels:
-            raise UserError(
-                f"this extractor is for images of {self.image_channels} channels, not {pixels.shape[1]}; "
-                "choose another, such as extractor=inception."
-            )
+        check_channels(pixels, self.image_channels)
         features = self.trunk(from_uint8(pixels)).mean((2, 3))
         return features, self.head(features)
-
-    def _load(self, file: Path, sha256: str | None) -> None:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            self.load_state_dict(load_file(known_weights(file, sha256)))
-        except SafetensorError as error:
-            raise UserError(f"{file} is not a safetensors file ({error}).") from None
-        except RuntimeError as error:
-            raise UserError(f"{file} does not fit the extractor: {first_load_error(error)}") from None
 
 
 def _pair(ins: int, outs: int) -> nn.Module:

@@ -10,8 +10,8 @@ from torch import nn
 from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors import Classifier
-from diffusion_lightning.evaluation.extractors.classifier import SHIPPED
 from diffusion_lightning.evaluation.extractors.extract import extract, extractor_sha256
+from diffusion_lightning.evaluation.extractors.loading import SHIPPED
 from diffusion_lightning.hashing import file_sha256
 from tests.support.configs import composed, names
 from tests.support.images import Pixels, random_pixels
@@ -26,7 +26,7 @@ def shipped(name):
 @pytest.mark.parametrize("name", [p.stem for p in sorted(SHIPPED.glob("*.safetensors"))])
 def test_shipped_weights_are_small_and_have_the_hash_of_their_config(name):
     file = SHIPPED / f"{name}.safetensors"
-    assert file.stat().st_size < 1e6
+    assert file.stat().st_size < 5e6
     assert shipped(name).sha256 == file_sha256(file)
 
 
