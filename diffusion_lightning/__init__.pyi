@@ -20,6 +20,7 @@ from .diffusion.grids import Grid as Grid
 from .diffusion.grids import Karras as Karras
 from .diffusion.grids import LogSNR as LogSNR
 from .diffusion.grids import Quadratic as Quadratic
+from .diffusion.grids import Times as Times
 from .diffusion.grids import Uniform as Uniform
 from .diffusion.guidance import Guidance as Guidance
 from .diffusion.interpolation import LabelMorph as LabelMorph
@@ -58,7 +59,7 @@ from .diffusion.schedules import Linear as Linear
 from .diffusion.schedules import Schedule as Schedule
 from .diffusion.times import LaplaceTimes as LaplaceTimes
 from .diffusion.times import LogNormalTimes as LogNormalTimes
-from .diffusion.times import Times as Times
+from .diffusion.times import TimeDistribution as TimeDistribution
 from .diffusion.times import UniformTimes as UniformTimes
 from .errors import UserError as UserError
 from .evaluation.comparison import Comparison as Comparison

@@ -12,6 +12,10 @@ class UserError(ValueError):
     """
 
 
+class NotFinite(UserError):
+    """Something that has to be finite holds NaN or infinity: a walk, an image, a figure."""
+
+
 def check_at_least(name: str, value: object, least: int = 1, most: float = math.inf) -> int:
     """The value, if it is an integer from `least` to `most`; otherwise a UserError that names it."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.captions import Captions, captioned
-from diffusion_lightning.errors import UserError, check_at_least
+from diffusion_lightning.errors import NotFinite, UserError, check_at_least
 from diffusion_lightning.files import atomic_write
 
 
@@ -18,7 +18,17 @@ def from_uint8(x: Tensor) -> Tensor:
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Images in [-1, 1] as 8-bit pixels, rounded to the nearest level; values outside are clipped."""
+    """Images in [-1, 1] as 8-bit pixels, rounded to the nearest level; values outside are clipped.
+
+    Raises:
+        UserError: if the images are not floating point.
+        NotFinite: if they hold NaN or infinity, for which there is no pixel.
+    """
+    if not x.is_floating_point():
+        raise UserError(f"the images are {x.dtype}; they must be floating point in [-1, 1], or uint8.")
+    if not x.isfinite().all():
+        bad = int(x.isfinite().logical_not().sum())
+        raise NotFinite(f"{bad} of the images' {x.numel()} values are NaN or infinite, and so are no pixels.")
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 

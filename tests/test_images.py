@@ -59,3 +59,20 @@ def test_a_png_that_cannot_be_written_leaves_the_earlier_one(tmp_path):
     with pytest.raises(RuntimeError):
         save_png(image.float(), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_what_is_no_number_is_no_pixel(bad, dtype, tmp_path):
+    images = torch.zeros(3, 1, 4, 4, dtype=dtype)
+    images[1, 0, 2, 2:] = bad
+    for save in (to_uint8, image_grid, lambda x: save_grid(x, tmp_path / "grid.png")):
+        with pytest.raises(UserError, match="2 of the images' 48 values are NaN or infinite"):
+            save(images)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.bool])
+def test_whole_numbers_are_no_images_but_for_bytes(dtype):
+    with pytest.raises(UserError, match="must be floating point in"):
+        image_grid(torch.ones(3, 1, 4, 4, dtype=dtype))

@@ -25,7 +25,7 @@ COMPOSES = {
     *("Schedule", "BetaSchedule", "Linear", "Cosine", "Parameterization", "Eps", "X0", "V"),
     *("Objective", "SimpleMSE", "MinSNR", "Clamp", "NoClamp", "Static", "Dynamic", "KnownPixels"),
     *("Sampler", "DDIM", "DDPM", "DEIS", "DPMSolverPP", "Heun", "Langevin", "PredictorCorrector", "NoStep"),
-    *("Corrector", "Resample", "Grid", "Uniform", "Quadratic", "LogSNR", "Karras"),
+    *("Corrector", "Resample", "Grid", "Uniform", "Quadratic", "LogSNR", "Karras", "Times"),
     *("invert", "slerp", "SlerpNoise", "LabelMorph", "variational_bound", "FlowLikelihood"),
     *("ImageData", "MNIST", "FashionMNIST", "CIFAR10", "Digits", "ImageFolder"),
     *("Task", "SamplingRequest", "Metric", "Comparison"),

@@ -34,6 +34,8 @@ FREE = {
             "guidance.scale",
             "guidance.interval",
             "guidance.rescale",
+            "guidance.profile",
+            "guidance.away",
             "dataset.data_dir",
             "dataset.num_workers",
             "dataset.memory_limit",

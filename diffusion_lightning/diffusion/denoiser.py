@@ -66,21 +66,21 @@ class Denoiser(nn.Module):
         alpha, sigma = (
             append_dims(scale, x_t.ndim).to(x_t) for scale in (self.schedule.alpha(t), self.schedule.sigma(t))
         )
-        return self.output(x_t, t, alpha, sigma, y)
+        return self.output(x_t, (self.schedule.T * t).to(x_t, non_blocking=True), alpha, sigma, y)
 
-    def output(self, x_t: Samples, t: PerSample, alpha: Scale, sigma: Scale, y: Labels | None) -> Samples:
-        """The raw output where the scales of t are known already."""
+    def output(self, x_t: Samples, time: PerSample, alpha: Scale, sigma: Scale, y: Labels | None) -> Samples:
+        """The raw output (B, *) where time = T t (B,), as the network is fed it, and α and σ are known."""
         if y is None:
             y = self.null(torch.empty(len(x_t), dtype=torch.long, device=x_t.device))
-        seen = self.parameterization.network_input(x_t, alpha, sigma)
-        return self.network(seen, (self.schedule.T * t).to(x_t, non_blocking=True), y)
+        return self.network(self.parameterization.network_input(x_t, alpha, sigma), time, y)
 
     def x0(self, x_t: Samples, level: Level, y: Labels | None) -> Samples:
         """The predicted clean samples (B, *) at one noise level, decoded in the precision of x_t."""
         lower = self.dtype != torch.float32
         with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
-            t = torch.full((len(x_t),), level.t, device=x_t.device)
-            output = self.output(x_t, t, level.alpha, level.sigma, y)
+            # In doubles, as in training: a product of floats is off in the last bit at 10 of 1000 timesteps
+            time = torch.full((len(x_t),), self.schedule.T * level.t, dtype=x_t.dtype, device=x_t.device)
+            output = self.output(x_t, time, level.alpha, level.sigma, y)
         return self.parameterization.x0(output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     @contextmanager

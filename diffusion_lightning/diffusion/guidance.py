@@ -1,14 +1,17 @@
 """Guidance: which labels the network sees in training, and how its two answers are combined."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from diffusion_lightning.diffusion.denoiser import PredictsX0
-from diffusion_lightning.diffusion.level import Level
+from diffusion_lightning.diffusion.level import Level, in_interval
 from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
 from diffusion_lightning.errors import UserError
 
@@ -28,15 +31,22 @@ class Guidance:
     x0 = x0_null + w (x0_y - x0_null): w = 0 is unconditional, 1 conditional, > 1 guided.
     (Ho & Salimans 2022, arXiv 2207.12598, eq. 6, write 1 + w for this w.)
 
+    With a class to guide away from, its x0 stands in the place of x0_null. With a profile r, w depends on the
+    time: w(t) = 1 + r(t) (w - 1), so that r = 1 guides in full and r = 0 not at all.
+
     Args:
         p_uncond: probability of replacing a training label by the null label; 1 trains the
             unconditional branch alone, 0 the conditional one alone.
         scale: w.
-        interval: the times between which w applies, both included; outside, w is 1
+        interval: the times between which w applies, both included to 1e-9; outside, w is 1
             (Kynkäänniemi et al. 2024, Applying Guidance in a Limited Interval, arXiv 2404.07724, eq. 5).
         rescale: φ in [0, 1]: how far the standard deviation of each guided sample returns to that of the
             conditional one, x0 ← φ x0 std(x0_y)/std(x0) + (1 - φ) x0; 0 is off (Lin et al. 2024, Common
             Diffusion Noise Schedules and Sample Steps are Flawed, arXiv 2305.08891, eq. 15 and 16, on x0).
+        profile: points (t, r) with rising t, between which r(t) is linear, and beyond which it is constant;
+            None is r = 1 (Wang et al. 2024, Analysis of Classifier-Free Guidance Weight Schedulers,
+            arXiv 2404.13040, section 4, for such w).
+        away: a class to guide away from; None is the null label.
 
     Raises:
         UserError: if a value is out of its range, or the scale needs a branch that is never trained.
@@ -46,6 +56,8 @@ class Guidance:
     scale: float
     interval: Sequence[float] = (0.0, 1.0)
     rescale: float = 0.0
+    profile: Sequence[Sequence[float]] | None = None
+    away: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_uncond <= 1:
@@ -55,11 +67,11 @@ class Guidance:
                 f"scale={self.scale} needs class labels, but this model is unconditional: only scale=0 is "
                 "possible (a model trained with p_uncond between 0 and 1 takes any scale)."
             )
-        if self.p_uncond == 0 and self.scale != 1:
+        if self.p_uncond == 0 and self.scale != 1 and self.away is None:
             raise UserError(
                 f"scale={self.scale} needs the unconditional branch, which this conditional model never "
-                "trained: only scale=1 is possible (a model trained with p_uncond between 0 and 1 takes any "
-                "scale)."
+                "trained: only scale=1 is possible, or a class to guide away from (a model trained with "
+                "p_uncond between 0 and 1 takes any scale)."
             )
         if not abs(self.scale) < float("inf"):
             raise UserError(f"scale is {self.scale}; it must be a finite number.")
@@ -73,6 +85,13 @@ class Guidance:
                 "interval needs class labels, which this unconditional model does not have; leave it at "
                 "[0,1]."
             )
+        if self.p_uncond == 1 and not (self.profile is None and self.away is None):
+            raise UserError("profile and away need class labels, which this unconditional model has not.")
+        if self.profile is not None and not _is_profile(self.profile):
+            raise UserError(
+                f"profile is {self.profile}; it must list points [t,r] with t rising from 0 to 1, such as "
+                "[[0,0],[0.5,1],[1,0]]."
+            )
         if not 0 <= self.rescale <= 1:
             raise UserError(f"rescale is {self.rescale}; it must be between 0 (off) and 1.")
 
@@ -83,7 +102,16 @@ class Guidance:
     @property
     def uses_labels(self) -> bool:
         """Whether sampling looks at the labels."""
-        return self.scale != 0 or not self._everywhere
+        return self.scale != 0 or not self._everywhere or not (self.profile is None and self.away is None)
+
+    def scale_at(self, t: float) -> float:
+        """w(t): 1 outside the interval, and 1 + r(t) (w - 1) within it."""
+        if not in_interval(t, *self.interval):
+            return 1.0
+        if self.profile is None:
+            return self.scale
+        times, r = zip(*self.profile, strict=True)
+        return 1 + float(np.interp(t, times, r)) * (self.scale - 1)
 
     def drop_labels(self, y: Labels, null: Labels, u: PerSample | None = None) -> Labels:
         """Training labels (B,), the null label where u < p_uncond.
@@ -102,8 +130,8 @@ class Guidance:
         Raises:
             UserError: if the scale needs labels, and there is not one per sample.
         """
-        scale = self.scale if self.interval[0] <= level.t <= self.interval[1] else 1.0
-        if scale == 0:
+        scale = self.scale_at(level.t)
+        if scale == 0 and self.away is None:
             return denoiser.x0(x_t, level, None)
         if y is None or len(y) != len(x_t):
             count = 0 if y is None else len(y)
@@ -112,9 +140,12 @@ class Guidance:
             )
         if scale == 1:
             return denoiser.x0(x_t, level, y)
-        both = denoiser.x0(torch.cat([x_t, x_t]), level, torch.cat([denoiser.null(y), y]))
-        x0_null, x0_y = both.chunk(2)
-        x0 = x0_null + scale * (x0_y - x0_null)
+        other = denoiser.null(y) if self.away is None else torch.full_like(y, self.away)
+        if scale == 0:
+            return denoiser.x0(x_t, level, other)
+        both = denoiser.x0(torch.cat([x_t, x_t]), level, torch.cat([other, y]))
+        x0_other, x0_y = both.chunk(2)
+        x0 = x0_other + scale * (x0_y - x0_other)
         if self.rescale == 0:
             return x0
         gain = _std(x0_y) / _std(x0)
@@ -125,6 +156,15 @@ def _is_interval(value: Any) -> bool:
     try:
         low, high = value
         return bool(0 <= low < high <= 1)
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_profile(points: Any) -> bool:
+    try:
+        times, r = zip(*points, strict=True)
+        rising = all(a < b for a, b in pairwise(times))
+        return bool(rising and times[0] >= 0 and times[-1] <= 1 and all(map(math.isfinite, r)))
     except (TypeError, ValueError):
         return False
 

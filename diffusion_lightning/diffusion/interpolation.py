@@ -28,6 +28,7 @@ def invert(model: SamplingModel, x0: Samples, sampler: Sampler, refinements: int
 
     Raises:
         UserError: unless the sampler is DDIM with η = 0, the only one whose steps can be retraced.
+        NotFinite: if x_t or x0 overflows on the way; the message names the step.
     """
     if not isinstance(sampler, DDIM) or sampler.eta > 0:
         raise UserError(
@@ -35,7 +36,8 @@ def invert(model: SamplingModel, x0: Samples, sampler: Sampler, refinements: int
             "retrace; use DDIM with eta=0."
         )
     schedule = model.schedule
-    levels = schedule.levels(sampler.grid(schedule, sampler.steps or schedule.T))
+    levels = schedule.levels(sampler.times(schedule))
+    times = [level.t for level in reversed(levels)]
     x_s, s = x0, schedule.level(0.0)
     eps = model(x0, levels[-1]).eps
     for t in reversed(levels):
@@ -44,6 +46,9 @@ def invert(model: SamplingModel, x0: Samples, sampler: Sampler, refinements: int
             eps = model(x_t, t).eps
         x_s = t.alpha * (x_s - s.sigma * eps) / s.alpha + t.sigma * eps
         s = t
+        model.finite.check("inversion", times)
+    model.finite.see(s.t, latent=x_s)
+    model.finite.check("inversion", times, last=True)
     return x_s
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.objectives import Objective, SimpleMSE
 from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples
-from diffusion_lightning.diffusion.times import Times
+from diffusion_lightning.diffusion.times import TimeDistribution
 from diffusion_lightning.errors import check_at_least
 
 
@@ -35,7 +35,7 @@ class LearnedVariance(nn.Module):
     phases: Tensor
 
     def __init__(
-        self, objective: Objective | None = None, times: Times | None = None, channels: int = 128
+        self, objective: Objective | None = None, times: TimeDistribution | None = None, channels: int = 128
     ) -> None:
         super().__init__()
         check_at_least("channels", channels)

@@ -3,6 +3,28 @@
 import math
 from dataclasses import dataclass
 
+from diffusion_lightning.errors import UserError
+
+SAME_TIME = 1e-9
+"""Times no further apart are one time: what is typed as 0.2 may be 0.19999999999999998 where it is computed.
+A thousandth of the shortest timestep, 1/T of T = 1,000,000."""
+
+
+def in_interval(t: float, low: float, high: float) -> bool:
+    """Whether low ≤ t ≤ high, where both bounds may be off by a rounding."""
+    return low - SAME_TIME <= t <= high + SAME_TIME
+
+
+def check_start(t: float, name: str = "t_start") -> float:
+    """The time at which a walk may start, in (0, 1].
+
+    Raises:
+        UserError: if it is out of range by more than a rounding.
+    """
+    if not (t > 0 and in_interval(t, 0, 1)):
+        raise UserError(f"{name} is {t}; it must be in (0, 1].")
+    return min(float(t), 1.0)
+
 
 @dataclass(frozen=True)
 class Level:

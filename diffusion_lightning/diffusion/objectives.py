@@ -8,7 +8,7 @@ import torch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.shapes import Labels, PerSample, Samples, Scales, append_dims
-from diffusion_lightning.diffusion.times import Times, UniformTimes
+from diffusion_lightning.diffusion.times import TimeDistribution, UniformTimes
 from diffusion_lightning.errors import check_positive
 
 
@@ -24,7 +24,7 @@ class Objective(ABC):
         times: the distribution of t.
     """
 
-    times: Times = field(default=UniformTimes(), kw_only=True)
+    times: TimeDistribution = field(default=UniformTimes(), kw_only=True)
 
     def __call__(
         self,
@@ -51,7 +51,8 @@ class Objective(ABC):
             append_dims(scale, x0.ndim).to(x0, non_blocking=True)
             for scale in (schedule.alpha(t), schedule.sigma(t))
         )
-        output = denoiser.output(alpha * x0 + sigma * eps, t, alpha, sigma, y)
+        time = (schedule.T * t).to(x0, non_blocking=True)
+        output = denoiser.output(alpha * x0 + sigma * eps, time, alpha, sigma, y)
         error = output.to(x0.dtype) - p.target(x0, eps, alpha, sigma)
         return self.weight(alpha, sigma, p).flatten() * error.square().flatten(1).mean(1)
 

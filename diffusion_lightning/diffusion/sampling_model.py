@@ -2,6 +2,7 @@
 
 from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.denoiser import PredictsX0
+from diffusion_lightning.diffusion.finite import FiniteWatch
 from diffusion_lightning.diffusion.guidance import Guide
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -26,10 +27,13 @@ class SamplingModel:
         self.y = y
         self.nfe = 0
         """Evaluations so far; a guided evaluation, one batched forward of both branches, counts once."""
+        self.finite = FiniteWatch()
+        """Sees every x_t and every x0 before the clamp; whoever walks has it checked."""
 
     def __call__(self, x_t: Samples, level: Level | float) -> Prediction:
         """The prediction at x_t (B, *) and its noise level, which may be given as a time in (0, 1]."""
         self.nfe += 1
         level = level if isinstance(level, Level) else self.schedule.level(level)
-        x0 = self.clamp(self.guidance.x0(self.denoiser, x_t, level, self.y))
-        return Prediction(x_t, x0, level)
+        x0 = self.guidance.x0(self.denoiser, x_t, level, self.y)
+        self.finite.see(level.t, x_t=x_t, x0=x0)
+        return Prediction(x_t, self.clamp(x0), level)

@@ -11,7 +11,7 @@ from diffusion_lightning.diffusion.shapes import PerSample
 from diffusion_lightning.errors import check_positive
 
 
-class Times(ABC):
+class TimeDistribution(ABC):
     """The distribution p(t) in the loss L = E_{t ~ p(t)} weight(t) |output - target|²."""
 
     @abstractmethod
@@ -20,7 +20,7 @@ class Times(ABC):
 
 
 @dataclass(frozen=True)
-class UniformTimes(Times):
+class UniformTimes(TimeDistribution):
     """Every timestep is as likely: t ~ U{1/T, …, 1} (Ho et al. 2020, DDPM, arXiv 2006.11239, algorithm 1)."""
 
     def __call__(self, schedule: Schedule, n: int) -> PerSample:
@@ -28,7 +28,7 @@ class UniformTimes(Times):
         return torch.randint(1, schedule.T + 1, (n,)).double() / schedule.T
 
 
-class LogSNRTimes(Times):
+class LogSNRTimes(TimeDistribution):
     """Times whose half log-SNR λ follows a distribution, whatever the schedule.
 
     The distribution is restricted to the λ that the schedule has between t = 1/T and t = 1.

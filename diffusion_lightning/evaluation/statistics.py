@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lightning.distributed import gather_in_order
+from diffusion_lightning.errors import NotFinite
 from diffusion_lightning.evaluation.extractors.extract import extract
 from diffusion_lightning.files import atomic_write
 from diffusion_lightning.hashing import tensors_sha256
@@ -46,8 +47,16 @@ class ImageStatistics:
         return block[0]
 
     def update(self, pixels: Tensor, labels: Tensor, features: Tensor, logits: Tensor) -> None:
-        """Add images: uint8 (B, C, H, W), labels (B,), features (B, D), logits (B, K)."""
+        """Add images: uint8 (B, C, H, W), labels (B,), features (B, D), logits (B, K).
+
+        Raises:
+            NotFinite: if features or logits are not finite.
+        """
         x, f = pixels.cpu().double(), features.cpu().double()
+        if not (f.isfinite().all() and logits.isfinite().all()):
+            raise NotFinite(
+                "the extractor makes features of NaN or infinity; no metric can be computed of them."
+            )
         sums = {
             "feature": f.sum(0),
             "feature_product": f.T @ f,

@@ -10,7 +10,8 @@ from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.distributed import shard, world_size
+from diffusion_lightning.distributed import shard, true_anywhere, world_size
+from diffusion_lightning.errors import NotFinite
 
 
 def generate_sharded(
@@ -27,6 +28,9 @@ def generate_sharded(
     Image k has the class `classes[k mod K]`; without classes the images are unconditional and have the null
     label. All batches have the same size, the last one filled up, so that every process runs the same
     kernels. `distributed.gather_in_order` joins the shards.
+
+    Raises:
+        NotFinite: in every process, if the walk of one overflows.
     """
     size = min(batch_size, -(-num_images // world_size()))
     step = size * world_size()
@@ -34,9 +38,23 @@ def generate_sharded(
         block = range(start, min(start + step, num_images))
         mine = shard(block, size)
         labels = None if classes is None else [classes[k % len(classes)] for k in mine]
-        ((images, nfe),) = generate(sampling, denoiser, labels, mine, shape, seed, size)
+        images, nfe = _next_together(generate(sampling, denoiser, labels, mine, shape, seed, size))
         y = torch.tensor(labels or [denoiser.num_classes] * size)
         yield images, y, len(block), nfe
+
+
+def _next_together(walks: Iterator[tuple[Tensor, int]]) -> tuple[Tensor, int]:
+    """The next result; what fails in one process fails in all, or the others would wait for it for ever."""
+    error = NotFinite("the walk of another process is not finite any more.")
+    result = None
+    try:
+        result = next(walks)
+    except NotFinite as mine:
+        error = mine
+    failed = true_anywhere(result is None)
+    if result is None or failed:
+        raise error
+    return result
 
 
 def generate(

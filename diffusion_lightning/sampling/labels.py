@@ -54,3 +54,14 @@ def class_captions(
 ) -> Captions:
     """The classes of images with these labels, as captions of a grid."""
     return Captions.of_images(label_names(labels, num_classes, class_names), columns)
+
+
+def check_away(guidance: Guidance, num_classes: int) -> None:
+    """Refuse to guide away from what is no class, or from a null label that was never trained.
+
+    Raises:
+        UserError: if `away` is neither a class number nor the null label of a model that knows it.
+    """
+    null = guidance.p_uncond > 0 and guidance.away == num_classes
+    if not (guidance.away is None or null or guidance.away in range(num_classes)):
+        raise UserError(f"away is {guidance.away}; it must be a class number from 0 to {num_classes - 1}.")

@@ -9,13 +9,12 @@ from tqdm.auto import tqdm
 
 from diffusion_lightning.diffusion.clamp import Clamp, NoClamp
 from diffusion_lightning.diffusion.denoiser import Denoiser
-from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
-from diffusion_lightning.diffusion.likelihood.variational_bound import variational_bound
+from diffusion_lightning.diffusion.likelihood.variational_bound import even_times, variational_bound
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import check_counts
+from diffusion_lightning.errors import NotFinite, check_counts
 
 
 class Bits(NamedTuple):
@@ -46,10 +45,13 @@ def bits_per_dim(
 
     Guidance is no likelihood: w is 1 with labels and 0 without. The bound sees the clamp; the ODE does not,
     since its divergence would not.
+
+    Raises:
+        NotFinite: if a prediction or the likelihood of an image overflows.
     """
     check_counts(batch_size=batch_size, steps=1 if steps is None else steps)
     guidance = Guidance(p_uncond, 0.0 if y is None else 1.0)
-    times = Uniform()(denoiser.schedule, steps or denoiser.schedule.T)
+    times = even_times(steps or denoiser.schedule.T)
     batches = torch.arange(len(pixels)).split(batch_size)
     total = len(batches) * (len(times) + flow.evaluations)
     bar = tqdm(total=total, desc="likelihood", unit="evaluation", leave=False, disable=not progress)
@@ -65,4 +67,8 @@ def bits_per_dim(
 
     # Bits are counted in the last digits
     with bar, denoiser.in_float32():
-        return Bits(*torch.cat([bits(numbers.tolist()) for numbers in batches], dim=1))
+        found = torch.cat([bits(numbers.tolist()) for numbers in batches], dim=1)
+    if not found.isfinite().all():
+        bad = int(found.isfinite().all(0).logical_not().sum())
+        raise NotFinite(f"the likelihood of {bad} of {len(pixels)} images is not finite.")
+    return Bits(*found)

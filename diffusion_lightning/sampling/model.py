@@ -24,11 +24,11 @@ from diffusion_lightning.diffusion.samplers import DDIM, Sampler
 from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.images import from_uint8
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
-from diffusion_lightning.sampling.labels import Labels, check_labels
+from diffusion_lightning.sampling.labels import Labels, check_away, check_labels
 from diffusion_lightning.sampling.likelihood import Bits, bits_per_dim
 from diffusion_lightning.speed import Speed
 
@@ -346,7 +346,9 @@ class DiffusionModel:
             guidance = replace(guidance, p_uncond=self.guidance.p_uncond)
         elif guidance is not None:
             guidance = replace(self.guidance, scale=guidance)
-        return Sampling(sampler or DDIM(), guidance or self.guidance, clamp or Static())
+        guidance = guidance or self.guidance
+        check_away(guidance, self.num_classes)
+        return Sampling(sampler or DDIM(), guidance, clamp or Static())
 
     def all_classes(self, guidance: Guidance) -> list[int] | None:
         """All classes in order, if the guidance looks at labels."""
@@ -463,7 +465,7 @@ class DiffusionModel:
         self.denoiser.dtype = self.speed.chosen(self.device.type, 1, training=False).dtype
 
     def _steps(self, sampler: Sampler) -> int:
-        return sampler.steps or self.denoiser.schedule.T
+        return len(sampler.times(self.denoiser.schedule))
 
     def _bar(self, total: int, name: str, unit: str, shown: bool) -> Any:
         return tqdm(total=total, desc=name, unit=unit, leave=False, disable=not shown)
@@ -491,6 +493,8 @@ class DiffusionModel:
                 f"the {name} are {images.dtype}; they must be uint8, or floating point in [-1, 1]."
             )
         x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        if not x.isfinite().all():
+            raise NotFinite(f"the {name} hold NaN or infinity; all values must be finite.")
         low, high = (float(end) for end in x.aminmax())
         if name == "images" and (max(-low, high) > 2 or low >= 0):
             log.warning("the images go from %g to %g; those of a model go from -1 to 1", low, high)

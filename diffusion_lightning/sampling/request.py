@@ -189,12 +189,12 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
     asked = {name: value for name, value in guidance.items() if value is not None}
     check_arguments({"_target_": "diffusion_lightning.Guidance", **asked}, "guidance")
     with naming("guidance"):
-        sampling = Sampling(
-            instantiate(cfg.sampler), replace(model.guidance, **asked), instantiate(cfg.clamp)
-        )
+        guidance = replace(model.guidance, **asked)
+        sampling = model.sampling(instantiate(cfg.sampler), guidance, instantiate(cfg.clamp))
     labels = check_labels(cfg.labels, model.num_classes, sampling.guidance, model.class_names)
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
-    steps = sampling.sampler.steps or model.denoiser.schedule.T
+    with naming("sampler"):
+        steps = len(sampling.sampler.times(model.denoiser.schedule))
     model.prepare(batches * sampling.sampler.evaluations(steps))
     return SamplingRequest(
         model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust, cfg.captions

@@ -23,8 +23,14 @@ from diffusion_lightning.training.module import DiffusionModule
 
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
-    """Denoiser + objective + guidance + optimizer."""
+    """Denoiser + objective + guidance + optimizer.
+
+    Raises:
+        UserError: if a value is wrong, or the sampler has no walk under the schedule.
+    """
     denoiser = build_denoiser(cfg)
+    with naming("sampler"):  # rather than after the first epoch
+        instantiate(cfg.sampler).times(denoiser.schedule)
     if cfg.init:
         parameterization: Any = OmegaConf.to_container(cfg.parameterization, resolve=True)
         initialize(denoiser, cfg.init, parameterization)

@@ -334,6 +334,11 @@ def bad_files():
         (("checkpoint",), ["devices=0"], "devices"),
         (("checkpoint",), ["device=abc"], "device=auto"),
         (("checkpoint",), ["metrics.kid.subset_size=1"], "subset_size"),
+        (
+            ("checkpoint",),
+            ["guidance.scale=1e38", "clamp=none", *SMALL],
+            r"DDIM, step \d of 5, .* is not finite",
+        ),
     ],
     ids=str,
 )

@@ -4,6 +4,8 @@ Their tables are float32, good to about 1e-5, so the walks are compared on the f
 `test_schedules` works out for itself.
 """
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
@@ -29,6 +31,14 @@ class Peer(Oracle):
     def x0(self, x_t, t, y):
         t = self.level(t)
         return Eps().x0(self.eps(x_t, t.t), x_t, t.alpha, t.sigma)
+
+
+@dataclass(frozen=True)
+class Trailing(Uniform):
+    """From t = 1 on, as diffusers walks, under the cosine schedule too."""
+
+    def __call__(self, schedule, steps, t_start=1.0):
+        return [i / steps for i in range(steps, 0, -1)]
 
 
 def compare(ours, theirs, name, steps, clip, **kwargs):
@@ -61,7 +71,9 @@ def test_ddim(name, steps, clip, eta):
         beta_schedule=name, clip_sample=clip, timestep_spacing="trailing", set_alpha_to_one=True
     )
     # Its last step, to ᾱ = 1, adds no noise: the variance there is 0.
-    compare(DDIM(steps, eta), theirs, name, steps, clip, eta=eta, use_clipped_model_output=True)
+    compare(
+        DDIM(steps, eta, grid=Trailing()), theirs, name, steps, clip, eta=eta, use_clipped_model_output=True
+    )
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -81,7 +93,7 @@ def test_ddpm(name, steps, clip, variance, monkeypatch):
         "diffusers.schedulers.scheduling_ddpm.randn_tensor",
         lambda *_, **__: next(draws),
     )
-    compare(DDPM(steps, variance), theirs, name, steps, clip)
+    compare(DDPM(steps, variance, grid=Trailing()), theirs, name, steps, clip)
 
 
 def our_walk(sampler, model, draws=()):

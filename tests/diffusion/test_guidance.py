@@ -2,12 +2,18 @@ import pytest
 import torch
 from torch import nn
 
+from diffusion_lightning.diffusion.clamp import NoClamp
 from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.grids import Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.parameterizations import X0
-from diffusion_lightning.diffusion.schedules import Linear
+from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
 from tests.support.networks import LabelValues
+from tests.support.oracles import GaussianOracle, normal, sampling_model
 
 X, Y = torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 2])
 
@@ -47,6 +53,19 @@ def test_the_interval_guides_between_two_times_alone(t, inside, scale):
     assert batches == expected_batches
 
 
+@pytest.mark.parametrize("steps", [10, 20, 30, 50, 100, 1000])
+@pytest.mark.parametrize("t_start", [1.0, 0.7])
+def test_a_typed_bound_of_the_interval_is_a_time_of_the_grid(steps, t_start):
+    """For every pair of times i t_start/N, written as a person would."""
+    times = [t_start * i / steps for i in range(1, steps + 1)]
+    grid = Uniform()(Linear(), steps, t_start)
+    for low in (1, steps // 5, steps // 3):
+        for high in (steps // 2, 7 * steps // 10, steps):
+            bounds = [round(times[low - 1], 12), round(times[high - 1], 12)]
+            guidance = Guidance(0.1, 3.0, bounds)
+            assert sum(guidance.scale_at(t) == 3.0 for t in grid) == high - low + 1
+
+
 def test_the_interval_needs_labels_for_what_lies_outside():
     assert Guidance(0.1, 0.0, (0.2, 0.7)).uses_labels
     with pytest.raises(UserError, match="interval"):
@@ -54,6 +73,82 @@ def test_the_interval_needs_labels_for_what_lies_outside():
     for bad in [(0.7, 0.2), (-0.1, 0.5), (0.1, 1.5), (0.5,)]:
         with pytest.raises(UserError, match="interval"):
             Guidance(0.1, 3.0, bad)
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.0, 0.5, 1.0, 3.0])
+def test_away_from_the_null_label_is_ordinary_guidance(scale):
+    assert torch.equal(guided(scale, away=3)[0], guided(scale)[0])
+    assert guided(scale, away=3)[1] == guided(scale)[1]
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("p_uncond", [0.0, 0.1])
+def test_away_from_a_class_its_x0_takes_the_place_of_the_null_labels(scale, p_uncond):
+    x0, batches = guided(scale, p_uncond, away=1)  # which no null label is needed for
+    torch.testing.assert_close(x0, 0.2 + scale * (torch.tensor([0.1, 0.2, 0.4]) - 0.2))
+    assert batches == [3 if scale in (0, 1) else 6]
+
+
+def test_the_profile_says_how_much_of_the_guidance_there_is():
+    points = [[0.2, 0.0], [0.4, 1.0], [0.8, 0.5]]
+    expected = {0.1: 1.0, 0.2: 1.0, 0.3: 2.0, 0.4: 3.0, 0.6: 2.5, 0.8: 2.0, 1.0: 2.0}
+    for t, w in expected.items():
+        torch.testing.assert_close(guided(3.0, t=t, profile=points)[0], guided(w)[0])
+    assert guided(3.0, t=0.2, profile=points)[1] == [3]
+    # Within an interval, and with the contrast taken back
+    torch.testing.assert_close(guided(3.0, t=0.6, profile=points, interval=(0.5, 1))[0], guided(2.5)[0])
+    torch.testing.assert_close(guided(3.0, t=0.4, profile=points, interval=(0.5, 1))[0], guided(1.0)[0])
+    assert torch.equal(guided(3.0, profile=[[0, 1]])[0], guided(3.0)[0])
+    for scale in (0.0, 2.0):
+        assert Guidance(0.1, scale, profile=points).uses_labels
+
+
+class Classes(GaussianOracle):
+    """A Gaussian for each label, the last for the null label; x0 is linear in its mean, as guidance is."""
+
+    means = torch.tensor([0.5, -0.3, 0.1], dtype=torch.float64)
+
+    def null(self, y):
+        return torch.full_like(y, 2)
+
+    def x0(self, x_t, t, y):
+        of_zero = GaussianOracle(self.schedule, 0.0, self.std).x0(x_t, t, y)
+        of_one = GaussianOracle(self.schedule, 1.0, self.std).x0(x_t, t, y)
+        mean = self.means[torch.full((len(x_t),), 2) if y is None else y].view(-1, 1, 1, 1)
+        return of_zero + mean * (of_one - of_zero)
+
+
+@pytest.mark.parametrize("sampler", [DDIM(9), DDPM(9), Heun(9), DPMSolverPP(9, 3)], ids=repr)
+@pytest.mark.parametrize("away", [None, 1])
+@pytest.mark.parametrize("profile", [None, ((0, 1), (1, 1))])
+def test_guided_walks_of_gaussians_are_those_of_another_gaussian(sampler, away, profile):
+    """With mean m_other + w (m_y - m_other)."""
+    w, m = 2.5, Classes.means
+    other = m[2 if away is None else away].item()
+    model = SamplingModel(
+        Classes(Cosine()), Guidance(0.1, w, profile=profile, away=away), NoClamp(), torch.zeros(4).long()
+    )
+    expected = sampling_model(GaussianOracle(Cosine(), other + w * (m[0].item() - other)))
+    walks = [
+        sampler(seen, normal(4, 1, 4, 4), noise=ImageNoise(0, range(4), (1, 4, 4)))
+        for seen in (model, expected)
+    ]
+    torch.testing.assert_close(*walks, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [(), [[0, 1], [0, 2]], [[0.5, 1], [0.2, 1]], [[-0.1, 1]], [[0, 1, 2]], [0, 1], [[0, float("inf")]]],
+)
+def test_refuses_a_profile_that_is_none(profile):
+    with pytest.raises(UserError, match="profile is"):
+        Guidance(0.1, 3.0, profile=profile)
+
+
+def test_an_unconditional_model_has_neither_profile_nor_classes():
+    for option in ({"away": 1}, {"profile": [[0, 1]]}):
+        with pytest.raises(UserError, match="profile and away need class labels"):
+            Guidance(1.0, 0.0, **option)
 
 
 class Images(nn.Module):

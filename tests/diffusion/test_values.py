@@ -11,7 +11,8 @@ from diffusion_lightning.config.types import _arguments
 
 VALUES = [
     *(dl.Linear(100), dl.Linear(beta_end=0.03), dl.Cosine(50, 0.01), dl.Eps(), dl.X0(), dl.V(), dl.EDM(0.4)),
-    *(dl.Uniform(), dl.Quadratic(), dl.LogSNR(), dl.Karras(5.0), dl.NoClamp(), dl.Static(), dl.Dynamic(0.9)),
+    *(dl.Uniform(), dl.Quadratic(), dl.LogSNR(), dl.Karras(5.0), dl.Times((1.0, 0.5))),
+    *(dl.NoClamp(), dl.Static(), dl.Dynamic(0.9)),
     *(dl.SimpleMSE(), dl.MinSNR(3.0), dl.Guidance(0.1, 2.0), dl.Langevin(0.2), dl.Resample(), dl.NoStep(9)),
     *(dl.DDIM(20, 0.5), dl.DDIM(20, grid=dl.Karras()), dl.DDPM(variance="beta"), dl.DEIS(order=2)),
     *(dl.Heun(9, 0.1), dl.DPMSolverPP(9, 3, True), dl.FlowLikelihood(9)),

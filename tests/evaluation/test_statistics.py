@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from diffusion_lightning.errors import NotFinite
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from tests.support.images import Pixels, random_pixels
 from tests.support.oracles import normal
@@ -24,6 +25,14 @@ def test_moments_are_those_of_the_whole_set_for_any_batches():
         torch.testing.assert_close(s.pixel_mean, channels.mean(1), rtol=1e-12, atol=0)
         torch.testing.assert_close(s.pixel_std, channels.std(1, correction=0), rtol=1e-12, atol=0)
         torch.testing.assert_close(s.covariance_root @ s.covariance_root, s.covariance, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_features_that_are_no_numbers_are_refused(bad):
+    features = normal(5, 6).float()
+    features[3, 4] = bad
+    with pytest.raises(NotFinite, match="features of NaN or infinity"):
+        add(ImageStatistics(10), random_pixels(5), features, [2, 3])
 
 
 def test_only_the_first_are_kept_so_that_memory_does_not_grow():

@@ -1,15 +1,16 @@
 import pytest
 import torch
 
-from diffusion_lightning.diffusion.clamp import Static
+from diffusion_lightning.diffusion.clamp import NoClamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.parameterizations import Eps
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.schedules import Linear
+from diffusion_lightning.errors import NotFinite
 from diffusion_lightning.networks import UNet
-from diffusion_lightning.sampling.generate import generate
+from diffusion_lightning.sampling.generate import generate, generate_sharded
 from tests.support.networks import perturb
 
 
@@ -30,3 +31,23 @@ def test_image_k_is_the_same_in_any_batch(sampler):
         torch.testing.assert_close(images(size), expected, rtol=0, atol=1e-5)
     # two processes, one taking every other image
     torch.testing.assert_close(images(5, range(1, 16, 2)), expected[1::2], rtol=0, atol=1e-5)
+
+
+def test_all_processes_stop_where_the_walk_of_one_overflows(monkeypatch):
+    denoiser = Denoiser(UNet(1, 8, 10, 8, (1, 2), 1), Linear(), Eps()).eval()
+    for there, clamp, scale, message in (
+        (True, Static(), 2.0, "the walk of another process"),
+        (False, NoClamp(), 1e38, "DDIM, step"),
+    ):
+        said = []
+        monkeypatch.setattr(
+            "diffusion_lightning.sampling.generate.true_anywhere",
+            lambda here, there=there, said=said: said.append(here) or here or there,
+        )
+        perturb(denoiser, by=0.02)
+        blocks = generate_sharded(
+            Sampling(DDIM(3), Guidance(0.1, scale), clamp), denoiser, range(10), 4, (1, 8, 8), 0, 4
+        )
+        with pytest.raises(NotFinite, match=message):
+            next(blocks)
+        assert said == [not there]

@@ -13,12 +13,13 @@ from hydra.errors import InstantiationException
 from PIL import Image
 from torchvision.io import read_image
 
+import diffusion_lightning as dl
 from diffusion_lightning.captions import captioned
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import NotFinite, UserError
 from diffusion_lightning.images import grid_columns, image_grid
 from tests.support.configs import CONF, composed
 from tests.support.in_process import run_here
@@ -211,7 +212,8 @@ def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
 def test_the_record_says_what_was_done(run):
     guidance = ["guidance.scale=3", "guidance.interval=[0.2,0.8]", "guidance.rescale=0.7"]
     images, record = run("sampler=deis", "sampler.steps=5", *guidance, "num_images=3", "seed=4")
-    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7}
+    plain = {"profile": None, "away": None}
+    assert record["guidance"] == {"p_uncond": 0.1, "scale": 3, "interval": [0.2, 0.8], "rescale": 0.7} | plain
     assert record["sampler"]["_target_"].endswith("DEIS") and record["grid"]["_target_"].endswith("Quadratic")
     assert record["seed"] == 4 and record["nfe"] == 5 and record["seconds"] > 0 and len(images) == 3
 
@@ -285,6 +287,24 @@ def test_guidance_sweep_rows_are_the_images_at_each_scale(run):
         assert close(row, drawn)
 
 
+def test_ways_to_say_the_same_guidance_draw_the_same_images(run):
+    options = ["num_images=4", "sampler.steps=4", "guidance.scale=3"]
+    plain, away = run(*options)[0], run(*options, "guidance.away=10")[0]
+    assert np.array_equal(plain, away) and np.array_equal(plain, run(*options, "guidance.profile=[[0,1]]")[0])
+    assert not close(plain, run(*options, "guidance.away=7")[0])
+    assert not close(plain, run(*options, "guidance.profile=[[0,0],[1,1]]")[0])
+
+
+def test_the_library_guides_as_the_command_line(run, trained_digits):
+    drawn, record = run("labels=[1,2]", "sampler.steps=4", "guidance.scale=3", "guidance.away=7")
+    assert record["guidance"]["away"] == 7
+    model, guidance = dl.load(trained_digits), dl.Guidance(0.1, 3.0, away=7)
+    images = model.sample([1, 2], sampler=dl.DDIM(4), guidance=guidance, progress=False)
+    assert close(drawn, dl.to_uint8(images)[:, 0].numpy())
+    with pytest.raises(UserError, match="away is 11"):
+        model.sample([1, 2], guidance=dl.Guidance(0.1, 3.0, away=11))
+
+
 def test_class_sweep_goes_from_class_to_class(run):
     rows, _ = run("task=class_sweep", "task.rows=2", "labels=[3,5,8]", "sampler.steps=5")
     rows = rows.reshape(2, 9, 8, 8)
@@ -347,6 +367,20 @@ def test_sampler_study_stays_within_its_evaluations(run):
         assert nfe == evaluations(steps) <= budget < evaluations(steps + 1)
         if row["sampler"] in EXTRA:
             assert nfe == steps + (steps - 1) * EXTRA[row["sampler"]]
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "schedule_study"])
+def test_a_walk_that_overflows_ends_every_task(task, run):
+    overflow = ["guidance.scale=1e38", "clamp=none", "sampler.steps=4"]
+    overflow += {"guidance_sweep": ["task.scales=[1,1e38]"], "clamp_study": ["task.num_images=2"]}.get(
+        task, []
+    )
+    overflow += ["task.evaluations=[4]", "task.num_images=2"] if task == "sampler_study" else []
+    with pytest.raises(
+        NotFinite, match=r"(, step \d of|inversion, step \d of) .*t = .*: (x0|x_t) is not finite"
+    ):
+        run(f"task={task}", *overflow)
+    assert not list(Path("out").glob("*"))  # no picture, and no record of one
 
 
 def bad_images():

@@ -68,6 +68,9 @@ class FlowLikelihood:
             x: samples at t_0.
             noise: called once per probe, which is its sign.
             progress: called after each evaluation.
+
+        Raises:
+            NotFinite: if a prediction overflows.
         """
         probes = [torch.ones_like(x).copysign(noise()) for _ in range(self.probes)]
 
@@ -77,13 +80,16 @@ class FlowLikelihood:
             return v, trace
 
         log_p = torch.zeros(len(x), dtype=torch.float64)
-        for h, t, middle, s in self._path(model.schedule):
+        path = list(self._path(model.schedule))
+        times = [s.t for *_, s in path]
+        for h, t, middle, s in path:
             v_1, trace_1 = slope(x, t)
             v_2, trace_2 = slope(x + h / 2 * v_1, middle)
             v_3, trace_3 = slope(x + h / 2 * v_2, middle)
             v_4, trace_4 = slope(x + h * v_3, s)
             x = x + h / 6 * (v_1 + 2 * v_2 + 2 * v_3 + v_4)
             log_p += h / 6 * (trace_1 + 2 * trace_2 + 2 * trace_3 + trace_4)
+            model.finite.check("the flow's likelihood", times, last=s is path[-1][-1])
         return log_p - 0.5 * sample_sum(x.square() + math.log(2 * math.pi))
 
     def bits_per_dim(

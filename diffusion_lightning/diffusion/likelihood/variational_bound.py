@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from diffusion_lightning.diffusion.grids import Uniform
+from diffusion_lightning.diffusion.level import in_interval
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import PerSample, Samples
@@ -71,20 +71,28 @@ def variational_bound(
 
     Raises:
         UserError: if the images are not uint8 (B, C, H, W), or the times do not fall within (0, 1].
+        NotFinite: if a prediction overflows.
     """
     schedule = model.schedule
-    times = Uniform()(schedule, schedule.T) if times is None else _falling(times)
+    times = even_times(schedule.T) if times is None else _falling(times)
     x0, errors = from_uint8(checked(pixels)), []
     levels = schedule.levels(times)
     for t in levels:
         prediction = model(t.alpha * x0 + t.sigma * noise(), t)
+        model.finite.check("the variational bound", times)
         errors.append(sample_sum((x0 - prediction.x0).square()))
         progress()
+    model.finite.check("the variational bound", times, last=True)
     snr = torch.exp(2 * torch.tensor([t.lam for t in levels], dtype=torch.float64))
     steps = 0.5 * snr.diff() * torch.stack(errors, dim=1)[:, :-1]
     decoder = -sample_sum(log_bin(pixels, prediction.x0, prediction.sigma))
     nat = 1 / (math.log(2) * pixels[0].numel())  # in bits per dimension
     return Bound(nat * _prior(x0, levels[0].alpha), nat * steps, nat * decoder)
+
+
+def even_times(n: int) -> list[float]:
+    """The n times 1, …, 1/n, for n = T all timesteps: a bound begins at t = 1, however noisy that is."""
+    return [i / n for i in range(n, 0, -1)]
 
 
 def _prior(x0: Samples, alpha: float) -> PerSample:
@@ -131,6 +139,8 @@ def checked(pixels: Tensor) -> Tensor:
 
 
 def _falling(times: Sequence[float]) -> Sequence[float]:
-    if not (times and times[0] <= 1 and times[-1] > 0 and all(t > s for t, s in pairwise(times))):
+    if not (
+        times and in_interval(times[0], 0, 1) and times[-1] > 0 and all(t > s for t, s in pairwise(times))
+    ):
         raise UserError(f"the times are {list(times)}; they must fall, from at most 1 to above 0.")
     return times

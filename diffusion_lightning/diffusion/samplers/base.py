@@ -12,6 +12,7 @@ from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.diffusion.schedules import Schedule
 from diffusion_lightning.diffusion.shapes import Samples
 from diffusion_lightning.errors import UserError, check_at_least
 
@@ -31,7 +32,8 @@ class Sampler(ABC):
     step has to know whether it is the last.
 
     Args:
-        steps: number of grid times N; None is every timestep of the schedule, N = T.
+        steps: number of grid times N; None is every timestep of the schedule, N = T. A grid of given `Times`
+            takes these instead.
         grid: where the times lie.
 
     Raises:
@@ -59,6 +61,10 @@ class Sampler(ABC):
         """Evaluations of the model in a walk over N = `steps` times."""
         return steps + (steps - 1) * self.step_evaluations
 
+    def times(self, schedule: Schedule, t_start: float = 1.0) -> list[float]:
+        """The times of a walk from t_start; mostly `steps` of them."""
+        return self.grid(schedule, self.steps or schedule.T, t_start)
+
     @torch.no_grad()
     def __call__(
         self,
@@ -80,19 +86,24 @@ class Sampler(ABC):
 
         Raises:
             UserError: if x is not a batch, or t_start is not in (0, 1].
+            NotFinite: if x_t or x0 overflows on the way; the message names the step.
         """
         if x.ndim < 2:
             raise UserError(f"x is {tuple(x.shape)}; it must be a batch (B, *), such as images (B, C, H, W).")
         noise = noise or (lambda: torch.randn_like(x))
         callback = callback or (lambda i, t, prediction: None)
-        levels = model.schedule.levels(self.grid(model.schedule, self.steps or model.schedule.T, t_start))
+        times = self.times(model.schedule, t_start)
+        levels = model.schedule.levels(times)
         earlier: deque[Prediction] = deque(maxlen=self.memory_length)
         p = model(x, levels[0])
         for i, s in enumerate(levels[1:]):
+            model.finite.check(type(self).__name__, times)
             callback(i, p.level.t, p)
             x_s = self.step(model, p, s, noise, earlier)
             earlier.append(p)
             p = model(x_s, s)
+        model.finite.see(p.level.t, image=p.x0)  # which a clamp may have spoilt
+        model.finite.check(type(self).__name__, times, last=True)
         callback(len(levels) - 1, p.level.t, p)
         return p.x0
 

@@ -5,6 +5,7 @@ from math import sqrt
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
+from diffusion_lightning.diffusion.samplers.base import Sampler
 from diffusion_lightning.diffusion.samplers.predictor_corrector import Corrector
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import Samples
@@ -38,7 +39,15 @@ class Langevin(Corrector):
     def __post_init__(self) -> None:
         check_positive("r", self.r, 0.16)
 
-    def __call__(self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise) -> Samples:
-        """One step at s; t plays no part."""
+    def __call__(
+        self,
+        model: SamplingModel,
+        x: Samples,
+        t: Level,
+        s: Level,
+        noise: Noise,
+        predictor: Sampler | None = None,
+    ) -> Samples:
+        """One step at s; neither t nor the predictor plays a part."""
         step = 2 * (self.r * s.sigma) ** 2
         return x + step * model(x, s).score + sqrt(2 * step) * noise()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -9,15 +10,33 @@ from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.samplers.base import Earlier, Sampler
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import Samples
-from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.errors import UserError, check_at_least
 
 
 class Corrector(ABC):
-    """Moves samples towards the marginal p_s, with one evaluation of the model."""
+    """Moves samples towards the marginal p_s."""
+
+    needs_steps: ClassVar[bool] = False
+    """Whether it takes steps of the predictor, which then must not be `NoStep`."""
 
     @abstractmethod
-    def __call__(self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise) -> Samples:
-        """x (B, *) at level s, nearer to a draw from p_s; t is the grid's level before s."""
+    def __call__(
+        self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise, predictor: Sampler
+    ) -> Samples:
+        """x (B, *) at level s, nearer to a draw from p_s.
+
+        Args:
+            model: evaluated `evaluations(predictor)` times.
+            x: samples at s.
+            t: the grid's level before s.
+            s: the level.
+            noise: called once for each draw of standard normal noise.
+            predictor: what has stepped from t to s.
+        """
+
+    def evaluations(self, predictor: Sampler) -> int:
+        """Evaluations of the model in one correction."""
+        return 1
 
 
 class NoStep(Sampler):
@@ -32,8 +51,8 @@ class NoStep(Sampler):
 class PredictorCorrector(Sampler):
     """A predictor from t to s, then n corrections at s.
 
-    Each step costs the predictor's evaluations and n more. The first time, where x is drawn exactly,
-    is not corrected. The walk ends with the predicted x0, which is the final denoising.
+    Each step costs the predictor's evaluations and those of n corrections. The first time, where x is drawn
+    exactly, is not corrected. The walk ends with the predicted x0, which is the final denoising.
 
     Source: Song et al. 2021 (Score-Based Generative Modeling through SDEs, arXiv 2011.13456), algorithms
     1 to 5.
@@ -46,7 +65,7 @@ class PredictorCorrector(Sampler):
         grid: where the times lie.
 
     Raises:
-        UserError: if n is not an integer from 0 to 1000.
+        UserError: if n is not an integer from 0 to 1000, or nothing would step.
     """
 
     predictor: Sampler
@@ -56,6 +75,11 @@ class PredictorCorrector(Sampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least("n_corrections", self.n_corrections, 0, 1000)
+        if isinstance(self.predictor, NoStep) and (self.corrector.needs_steps or self.n_corrections == 0):
+            raise UserError(
+                f"the predictor NoStep takes no step, so {self.n_corrections} corrections by "
+                f"{self.corrector} do not lead to images; use DDPM as the predictor, or Langevin corrections."
+            )
 
     @property
     def memory_length(self) -> int:
@@ -64,12 +88,13 @@ class PredictorCorrector(Sampler):
 
     @property
     def step_evaluations(self) -> int:
-        """The predictor's, and one per correction."""
-        return self.predictor.step_evaluations + self.n_corrections
+        """The predictor's, and those of the corrections."""
+        corrections = self.n_corrections * self.corrector.evaluations(self.predictor)
+        return self.predictor.step_evaluations + corrections
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """The predictor's x_s, corrected n times."""
         x_s = self.predictor.step(model, p, s, noise, earlier)
         for _ in range(self.n_corrections):
-            x_s = self.corrector(model, x_s, p.level, s, noise)
+            x_s = self.corrector(model, x_s, p.level, s, noise, self.predictor)
         return x_s

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,9 +10,16 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.diffusion.level import Level
-from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.errors import UserError, check_at_least
 
 Time = float | Tensor
+
+MOST_SIGNAL = 0.01
+"""The largest α(1) of a schedule: a walk starts from pure noise, so no more of the image may be left there.
+
+Source: Lin et al. 2024 (Common Diffusion Noise Schedules and Sample Steps are Flawed, arXiv 2305.08891),
+section 3.1.
+"""
 
 
 def float64(t: Time | Sequence[float]) -> Tensor:
@@ -27,17 +34,33 @@ class Schedule(ABC):
     Methods of t take a float or a tensor of any shape and return a float64 tensor of that shape on the
     CPU.
 
+    A schedule with values of its own checks these first, in its `__post_init__`, and then calls this one's.
+
     Args:
         T: number of timesteps; training draws t from {1/T, …, 1} and the network is fed T t.
 
     Raises:
-        UserError: if T is not an integer from 1 to a million.
+        UserError: if T is not an integer from 1 to a million, or the schedule does not end in pure noise.
     """
 
     T: int = 1000
 
     def __post_init__(self) -> None:
         check_at_least("T", self.T, most=1_000_000)
+        alpha = float(self.alpha(1.0))
+        if not alpha <= MOST_SIGNAL:
+            enough = next((T for T in range(self.T + 1, 101) if self._at(T).alpha(1.0) <= MOST_SIGNAL), None)
+            raise UserError(
+                f"{self} leaves {alpha:.2g} of the image at t = 1, but sampling starts from pure noise, so "
+                f"at most {MOST_SIGNAL} may be left: "
+                + (f"T must be at least {enough}." if enough else "it must add more noise.")
+            )
+
+    def _at(self, T: int) -> "Schedule":
+        """This schedule with another T, unchecked."""
+        other = object.__new__(type(self))
+        other.__dict__.update({field.name: getattr(self, field.name) for field in fields(self)} | {"T": T})
+        return other
 
     @abstractmethod
     def log_alpha_bar(self, t: Time) -> Tensor:
@@ -85,7 +108,20 @@ class BetaSchedule(Schedule):
 
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), eq. 4; Lu et al. 2022 (DPM-Solver, arXiv 2206.00927),
     appendix D.4, for the interpolation.
+
+    Raises:
+        UserError: if there are not T numbers β in (0, 1), or they do not end in pure noise.
     """
+
+    def __post_init__(self) -> None:
+        check_at_least("T", self.T, most=1_000_000)
+        betas = self.betas()
+        if betas.shape != (self.T,) or not bool(((betas > 0) & (betas < 1)).all()):
+            raise UserError(
+                f"{self} has β from {float(betas.min()):.3g} to {float(betas.max()):.3g} in the shape "
+                f"{tuple(betas.shape)}; it must have T = {self.T} of them, all between 0 and 1."
+            )
+        super().__post_init__()
 
     @abstractmethod
     def betas(self) -> Tensor:

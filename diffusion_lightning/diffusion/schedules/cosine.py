@@ -20,14 +20,14 @@ class Cosine(BetaSchedule):
     Source: Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672), eq. 17.
 
     Raises:
-        UserError: unless s > 0.
+        UserError: unless s > 0, and T ≥ 5, below which ᾱ(1) is no pure noise.
     """
 
     s: float = 0.008
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_positive("s", self.s, 0.008)
+        super().__post_init__()
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, from the ratio of neighbouring f."""

@@ -13,26 +13,27 @@ from diffusion_lightning.errors import UserError
 class Linear(BetaSchedule):
     """β rises linearly from `beta_start` to `beta_end`, both given for T = 1000.
 
-    For another T both ends are scaled by 1000/T, so that ᾱ(1) stays about the same. β is capped at
-    0.999, which only T < 21 meets with the default ends.
+    For another T both ends are scaled by 1000/T, so that ᾱ(1) stays about the same: with the default ends it
+    is between 7e-6 and 5e-5 from T = 50 on. Fewer timesteps have β of 0.4 and more, and end in more noise. β
+    is capped at 0.999, which only T < 21 meets. T = 1 and 2 do not end in pure noise, and are refused.
 
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), section 4; the scaling is that of the code of
     Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672).
 
     Raises:
-        UserError: unless 0 < beta_start ≤ beta_end < 1.
+        UserError: unless 0 < beta_start ≤ beta_end < 1, and these end in pure noise.
     """
 
     beta_start: float = 1e-4
     beta_end: float = 0.02
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0 < self.beta_start <= self.beta_end < 1:
             raise UserError(
                 f"beta_start={self.beta_start} and beta_end={self.beta_end} must satisfy "
                 "0 < beta_start <= beta_end < 1 (the usual ends are 1e-4 and 0.02)."
             )
+        super().__post_init__()
 
     def betas(self) -> Tensor:
         """β_i, i = 1 … T, linear between the scaled ends."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 
+from diffusion_lightning.diffusion.level import check_start
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows
@@ -28,10 +29,9 @@ class ImageToImage(Task):
     def __init__(
         self, images: ImageRefs = (0, 1, 2, 3, 4, 5), t_starts: Sequence[float] = (0.2, 0.4, 0.5, 0.6, 0.8)
     ) -> None:
-        bad = [t for t in t_starts if not 0 < t <= 1]
-        if bad or not t_starts:
-            raise UserError(f"t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
-        self.images, self.t_starts = image_refs(images), t_starts
+        if not t_starts:
+            raise UserError("t_starts is empty; give at least one time in (0, 1], such as [0.3,0.6].")
+        self.images, self.t_starts = image_refs(images), [check_start(t, "t_starts") for t in t_starts]
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw one column at a time."""
@@ -41,7 +41,7 @@ class ImageToImage(Task):
         for t in self.t_starts:
             noise = request.noise(range(len(x0)))
             x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
-            columns.append(request.draw(noise, y, x=x_t, t_start=float(t)))
+            columns.append(request.draw(noise, y, x=x_t, t_start=t))
         captions = request.captions(
             "Image to image: the original, and walks from x_t = alpha x0 + sigma eps at a time t",
             rows=request.sources(self.images, y),

@@ -43,13 +43,18 @@ class SamplerStudy(Task):
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw each panel, and log its number of evaluations."""
-        n, rows = self.num_images, []
+        n, rows, schedule = self.num_images, [], request.model.denoiser.schedule
         panels: dict[str, list[Tensor]] = {}
         for name, sampler in self.samplers.items():
             panels[name] = []
             for budget in self.evaluations:
-                steps = steps_for(sampler, budget, request.model.denoiser.schedule.T)
+                steps = steps_for(sampler, budget, schedule.T)
                 walk = replace(sampler, steps=steps)
+                steps = len(walk.times(schedule))
+                if walk.evaluations(steps) > budget:
+                    raise UserError(
+                        f"{name} has {steps} times of its own, too many for {budget} evaluations."
+                    )
                 images = request.draw(request.noise(range(n)), request.y(n), sampler=walk)
                 used = request.model.walks[-1].nfe
                 rows.append({"sampler": name, "budget": budget, "steps": steps, "nfe": used})

@@ -14,7 +14,7 @@ from diffusion_lightning.data.base import data_of
 from diffusion_lightning.diffusion.samplers import Sampler
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import true_anywhere
-from diffusion_lightning.errors import UserError, check_at_least, check_counts
+from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.evaluation.doubt import Figure, as_text, figure, judge
 from diffusion_lightning.evaluation.metrics.fid import fid
 from diffusion_lightning.evaluation.metrics.kid import kernel_distance
@@ -31,9 +31,9 @@ class TrackFID(Callback):
     """Logs `fid` and `kid` to the training images, and `sample/seconds`, after every n-th epoch and the last.
 
     The FID of the test images is logged as `fid_floor`. Every process draws its shard, from the same noise
-    each time. A figure that means nothing, such as of one test image, is not logged, and a warning says why.
-    `ModelCheckpoint(monitor="fid")` works from the first epoch on: until FID is measured, it sees
-    the largest float.
+    each time. A figure that means nothing, such as of one test image, is not logged, and a warning says why;
+    so does one where a walk is not finite. `ModelCheckpoint(monitor="fid")` works from the first epoch on:
+    until FID is measured, it sees the largest float.
 
     Args:
         sampling: the run's guidance and clamp.
@@ -107,7 +107,11 @@ class TrackFID(Callback):
         if epoch % self.every_n_epochs and not last:
             return
         start = time.perf_counter()
-        statistics = self._draw(trainer, pl_module)
+        try:
+            statistics = self._draw(trainer, pl_module)
+        except NotFinite as error:  # the run may get over it, and FiniteGuard ends one that does not
+            log.warning("no fid of step %d: %s", trainer.global_step, error)
+            return
         seconds = time.perf_counter() - start
         figures: dict[str, Figure] = {
             "fid": fid(statistics, self.reference),

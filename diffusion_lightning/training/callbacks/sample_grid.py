@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusion_lightning.data.base import ImageData, data_of
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
-from diffusion_lightning.errors import check_at_least
+from diffusion_lightning.errors import NotFinite, check_at_least
 from diffusion_lightning.images import grid_columns, image_grid, save_png, to_uint8
 from diffusion_lightning.loggers import log_image
 from diffusion_lightning.sampling.generate import generate_sharded
@@ -27,7 +27,8 @@ class SampleGrid(Callback):
 
     Models with labels show one class per column. Every process draws its shard; the first writes
     `<folder>/step_<global step>.png`, gives the grid to the loggers that take images, and logs how far its
-    colours are from the data's (`samples/drift`, `samples/saturated`: see `ColourWatch`).
+    colours are from the data's (`samples/drift`, `samples/saturated`: see `ColourWatch`). A walk that is not
+    finite is left out, with a warning.
 
     Args:
         sampling: the run's sampler, guidance and clamp.
@@ -99,8 +100,12 @@ class SampleGrid(Callback):
         if self._last_step == trainer.global_step:
             return
         self._last_step = trainer.global_step
-        with averaged_weights(trainer, module):
-            images = self._images(trainer, module)
+        try:
+            with averaged_weights(trainer, module):
+                images = self._images(trainer, module)
+        except NotFinite as error:  # the run may get over it, and FiniteGuard ends one that does not
+            log.warning("no samples of step %d: %s", trainer.global_step, error)
+            return
         if not trainer.is_global_zero:
             return
         path = self.folder / f"step_{trainer.global_step:07d}.png"

@@ -1,13 +1,16 @@
+import contextlib
 import math
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from diffusion_lightning.diffusion.schedules import Cosine, Linear
+from diffusion_lightning.diffusion.schedules import BetaSchedule, Cosine, Linear, Schedule
+from diffusion_lightning.diffusion.schedules.base import MOST_SIGNAL
 from diffusion_lightning.errors import UserError
 from tests.support.oracles import table_of_alpha_bar
 
-TS = (1, 2, 10, 21, 100, 1000, 4000)
+TS = (5, 10, 21, 100, 1000, 4000)
 
 
 @pytest.mark.parametrize("kind", [Linear, Cosine])
@@ -83,4 +86,78 @@ def test_the_noise_between_two_times_does_not_cancel():
 
 
 def test_schedules_do_not_share_their_tables():
-    assert Linear(beta_end=0.01).alpha(0.5) != Linear(beta_end=0.02).alpha(0.5)
+    assert Linear(beta_end=0.03).alpha(0.5) != Linear(beta_end=0.02).alpha(0.5)
+
+
+@dataclass(frozen=True)
+class Constant(BetaSchedule):
+    """Somebody's own table."""
+
+    beta: float = 0.02
+    given: int = 0
+
+    def betas(self):
+        return torch.full((self.T + self.given,), self.beta, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """Somebody's own closed form, which no T changes."""
+
+    rate: float = 12.0
+
+    def log_alpha_bar(self, t):
+        return -self.rate * torch.as_tensor(t, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "advice"),
+    [
+        (Linear, {"T": 1}, "T must be at least 3"),
+        (Linear, {"T": 2}, "T must be at least 3"),
+        (Linear, {"beta_end": 0.012}, "it must add more noise"),
+        (Linear, {"beta_end": 1e-4}, "it must add more noise"),
+        *((Cosine, {"T": T}, "T must be at least 5") for T in (1, 2, 3, 4)),
+        (Constant, {"beta": 0.005}, "it must add more noise"),
+        (Exponential, {"rate": 5.0, "T": 3}, "it must add more noise"),
+    ],
+)
+def test_a_schedule_that_does_not_end_in_pure_noise_is_refused_when_it_is_made(kind, values, advice):
+    """A walk starts from pure noise, which the network would never have seen."""
+    with pytest.raises(UserError, match=rf"{kind.__name__}\(.* of the image at t = 1, .*: {advice}\.$"):
+        kind(**values)
+    with pytest.raises(UserError, match=advice):
+        replace(kind(), **values)
+
+
+@pytest.mark.parametrize("kind", [Linear, Cosine, Constant, Exponential])
+def test_whatever_is_accepted_ends_in_pure_noise(kind):
+    accepted = 0
+    for T in [*range(1, 130), 500, 999, 4000, 10_000]:
+        with contextlib.suppress(UserError):
+            assert kind(T).alpha(1.0) <= MOST_SIGNAL
+            accepted += 1
+    assert accepted > 3
+
+
+def test_the_promise_of_the_linear_schedule():
+    alpha_bar = [float(Linear(T).alpha(1.0)) ** 2 for T in [*range(50, 300), 999, 4000, 100_000]]
+    assert min(alpha_bar) > 7e-6 and max(alpha_bar) < 5e-5
+    assert all(Linear(T).alpha(1.0) ** 2 < 7e-6 for T in range(3, 48))
+    assert Linear(20).betas().max() == 0.999 > Linear(21).betas().max()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Constant(beta=1.0),
+        lambda: Constant(beta=-0.1),
+        lambda: Constant(beta=math.nan),
+        lambda: Constant(given=1),
+        lambda: Cosine(s=1e14),  # where neighbouring times have one cosine
+        lambda: Cosine(s=1e17),
+    ],
+)
+def test_a_table_of_no_betas_is_refused(make):
+    with pytest.raises(UserError, match=r"β from .*; it must have T = 1000 of them, all between 0 and 1"):
+        make()

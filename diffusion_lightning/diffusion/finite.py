@@ -1,0 +1,53 @@
+"""Whether a walk stays finite, found out without making the device wait at every step."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.errors import NotFinite
+
+TOGETHER = 50
+"""Evaluations that are checked together on a GPU, where reading a number waits for all work before it."""
+
+
+class FiniteWatch:
+    """Remembers the largest value of everything it is shown; `check` reads what it remembers.
+
+    Infinity has to be seen before a clamp, which would make an image of it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, str, Tensor]] = deque(maxlen=10_000)
+
+    def see(self, t: float, **tensors: Tensor) -> None:
+        """Remember the largest absolute values of named tensors at time t; NaN is the largest of all."""
+        self._seen.extend((t, name, x.detach().abs().amax()) for name, x in tensors.items())
+
+    def check(self, walk: object, times: Sequence[float], last: bool = False) -> None:
+        """Refuse a walk that is not finite any more: at once on the CPU, on a GPU from time to time.
+
+        Args:
+            walk: what walks, for the message.
+            times: of its steps, in their order.
+            last: whether to check in any case, as the walk ends.
+
+        Raises:
+            NotFinite: with the first step at which something was not finite, its time, and what it was.
+        """
+        on_cpu = bool(self._seen) and self._seen[0][2].device.type == "cpu"
+        if not self._seen or not (last or on_cpu or len(self._seen) >= 2 * TOGETHER):
+            return
+        seen = list(self._seen)
+        self._seen.clear()
+        finite = torch.stack([largest.isfinite() for *_, largest in seen]).tolist()
+        if all(finite):
+            return
+        t, name, largest = seen[finite.index(False)]
+        step = min(range(len(times)), key=lambda i: abs(times[i] - t))
+        raise NotFinite(
+            f"{walk}, step {step + 1} of {len(times)}, t = {t:.4g}: {name} is not finite any more "
+            f"(it holds {largest.item():g}). Try a guidance scale nearer to 1, a clamp, or a network that "
+            "computes in float32."
+        )
