@@ -1,5 +1,6 @@
 """Each private part of another library does what compat.py says; a version that changed it fails here."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.precision import MixedPrecision
+from torchvision.datasets import utils
 
 from diffusion_lightning import compat
 from diffusion_lightning.errors import UserError
@@ -126,3 +128,15 @@ def test_tensors_move_in_one_call():
     expected = [a.lerp(ends[0], 0.25), b.lerp(ends[1], 0.25)]
     compat.lerp_all([a, b], ends, 0.25)
     torch.testing.assert_close([a, b], expected)
+
+
+def test_torchvision_downloads_without_a_bar():
+    def disabled():
+        with utils.tqdm(total=1, file=io.StringIO()) as bar:
+            return bar.disable
+
+    assert "tqdm" in utils._urlretrieve.__code__.co_names
+    assert not disabled()
+    with compat.without_download_bars():
+        assert disabled()
+    assert not disabled()

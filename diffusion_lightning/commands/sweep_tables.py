@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from diffusion_lightning.commands.interrupts import interruptible
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.evaluation.record import RECORD, overrides
 from diffusion_lightning.figures import draw_lines, new_figure
@@ -204,4 +205,5 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with interruptible():
+        main(sys.argv[1])

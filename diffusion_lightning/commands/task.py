@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.commands.interrupts import interruptible
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.resolvers import register
 from diffusion_lightning.compat import report_hydra_errors
@@ -42,7 +43,8 @@ def run_command(
     task = Task(function, swept_options(sys.argv[1:]), check)
     register(task.swept)
     report_hydra_errors(_end)
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
+    with interruptible():
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
 
 
 class Task:

@@ -3,7 +3,6 @@
 import logging
 import signal
 import uuid
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 
@@ -37,7 +37,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
     from diffusion_lightning.training.resume import earlier_run, named_options, wandb_id
 
     check_at_least("seed", cfg.seed, 0, 2**32 - 1)
-    _quieten_lightning()
+    quieten()
     folder = Path(cfg.paths.run_dir)
     before = earlier_run(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -55,6 +55,8 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
         known = cfg.logger.wandb.id or wandb_id(folder)
         cfg = changed(cfg, {"logger.wandb.id": known or uuid.uuid4().hex[:8]})
     trainer = build_trainer(cfg, callbacks)
+    if trainer.is_global_zero:
+        log.info("training on %s in %s", trainer.strategy.root_device, trainer.precision)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
     _fit(trainer, module, data, before.checkpoint if before else None)
@@ -66,13 +68,6 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
             "optimized_metric=%s is none of %s", cfg.optimized_metric, ", ".join(trainer.callback_metrics)
         )
     return None if value is None else float(value)
-
-
-def _quieten_lightning() -> None:
-    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
-    logging.getLogger("lightning").handlers.clear()
-    # Our metrics are summed over all processes before they are logged
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
 
 
 def _fit(
@@ -88,10 +83,13 @@ def _fit(
         )
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-    except BaseException:
+    except BaseException as error:
         # The other processes would wait for this one forever
         if launcher is not None:
             launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows knows SIGTERM alone
+        # Lightning ends an interrupted program itself, with the code of a failure
+        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         raise
 
 

@@ -4,6 +4,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from torch.nn.functional import cross_entropy, pad
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
+from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.config.build import build_data, frozen
 from diffusion_lightning.config.instantiate import instantiate
@@ -25,6 +27,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extract
 from diffusion_lightning.hashing import file_sha256
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.progress import watched
 from diffusion_lightning.speed import device_type
 
 log = logging.getLogger("train_extractor")
@@ -100,6 +103,7 @@ def train(cfg: DictConfig) -> Path:
     file = Path(cfg.out)
     if file.exists() and not cfg.overwrite:
         raise UserError(f"{file} exists: add overwrite=true, or choose another out=.")
+    quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
     built, cfg = build_data(cfg)
     data = cast(ImageData, built)
@@ -120,6 +124,7 @@ def train(cfg: DictConfig) -> Path:
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=watched(sys.stdout),
     )
     trainer.fit(module, data)
     weights = {name: stored(value, cfg.half) for name, value in classifier.state_dict().items()}

@@ -1,7 +1,9 @@
 """What `sample.py` can be asked for, on a trained model of the digits."""
 
 import csv
+import io
 import json
+import logging
 import math
 import re
 from pathlib import Path
@@ -12,11 +14,13 @@ import torch
 from hydra.errors import InstantiationException
 from PIL import Image
 
+from diffusion_lightning import progress
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.progress import Lines
 from tests.support.configs import CONF, composed
 
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
@@ -77,6 +81,39 @@ def test_every_task_leaves_a_picture_and_a_record(task, run):
         assert record["nfe"] == 1 + 2 * 4
     elif small and task != "sampler_study":
         assert record["nfe"] == expected["repaint" if task == "inpaint" else "ddim"]
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "heun", "repaint"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_says_at_its_start_how_long_it_is(task, sampler, run, caplog, monkeypatch):
+    """As a whole, and moves one bar by as many evaluations as it takes."""
+    if (task, sampler) not in CAN_WALK or (task == "sampler_study" and sampler != "ddim"):
+        pytest.skip("the task's sampler is another")
+    bars = []
+    monkeypatch.setattr(progress, "Lines", lambda *args: bars.append(Lines(*args)) or bars[-1])
+    monkeypatch.setattr(progress.sys, "stderr", io.StringIO())
+    caplog.set_level(logging.INFO)
+    small = {"sampler_study": ["task.evaluations=[7,10]", "task.num_images=2"]}
+    options = small.get(task, ["sampler.steps=4", "batch_size=7"])
+    images = [["task.images=[0,1]"]] if task == "interpolate" and sampler == "ddim" else [[]]
+    for more in images + [[]] * (images != [[]]):
+        caplog.clear()
+        bars.clear()
+        run(f"task={task}", f"sampler={sampler}", "guidance.scale=1", *options, *more)
+        said = [r.getMessage() for r in caplog.records if r.name == "sample"]
+        if task == "schedule_study":
+            assert said[0].startswith("no evaluations") and not bars
+            return
+        announced, taken = said[0].split(": ")[1].split()[0], said[-1].split()[0]
+        assert announced == taken
+        (bar,) = bars
+        assert bar.total == bar.done == int(taken.replace(",", ""))
+
+
+CAN_WALK = {(task, "ddim") for task in TASKS} | {
+    (task, sampler) for task in TASKS for sampler in ("heun", "repaint") if task != "invert"
+}
+"""Inversion needs DDIM."""
 
 
 def test_the_record_says_what_was_done(run):

@@ -25,6 +25,10 @@ class Generate(Task):
         count = num_images if num_images is not None else asked or NUM_IMAGES
         self.num_images = check_at_least("num_images", count, 1, 10_000_000)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per batch."""
+        return -(-self.num_images // request.batch_size) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw batch by batch."""
         n, y = self.num_images, request.y(self.num_images)

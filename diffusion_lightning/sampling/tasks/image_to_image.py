@@ -30,6 +30,10 @@ class ImageToImage(Task):
             raise UserError(f"t_starts is {list(t_starts)}; all must be in (0, 1], such as [0.3,0.6].")
         self.images, self.t_starts = image_refs(images), t_starts
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per start."""
+        return len(self.t_starts) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw one column at a time."""
         x0, labels = request.images(self.images)

@@ -35,26 +35,35 @@ class SamplerStudy(Task):
         if not evaluations:
             raise UserError("evaluations is empty; give at least one, such as [10,50].")
         self.samplers = dict(samplers)
-        self.evaluations = [task_count("evaluations", n, 2) for n in evaluations]
+        self.evaluations_at_most = [task_count("evaluations", n, 2) for n in evaluations]
         self.num_images = task_count("num_images", num_images)
+
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per sampler and budget."""
+        return sum(request.model.evaluations(walk) for _, _, walk in self._walks(request))
+
+    def _walks(self, request: SamplingRequest) -> list[tuple[str, int, Sampler]]:
+        """Name, budget, and the sampler with as many steps as the budget allows."""
+        T = request.model.denoiser.schedule.T
+        return [
+            (name, budget, replace(sampler, steps=steps_for(sampler, budget, T)))
+            for name, sampler in self.samplers.items()
+            for budget in self.evaluations_at_most
+        ]
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw each panel, and log its number of evaluations."""
         n, rows = self.num_images, []
-        panels: dict[str, list[Tensor]] = {}
-        for name, sampler in self.samplers.items():
-            panels[name] = []
-            for budget in self.evaluations:
-                steps = steps_for(sampler, budget, request.model.denoiser.schedule.T)
-                walk = replace(sampler, steps=steps)
-                images = request.draw(request.noise(range(n)), request.y(n), sampler=walk)
-                used = request.model.walks[-1].nfe
-                rows.append({"sampler": name, "budget": budget, "steps": steps, "nfe": used})
-                log.info("%s: %d steps, %d evaluations", name, steps, used)
-                panels[name].append(images)
+        panels: dict[str, list[Tensor]] = {name: [] for name in self.samplers}
+        for name, budget, walk in self._walks(request):
+            images = request.draw(request.noise(range(n)), request.y(n), sampler=walk)
+            used = request.model.walks[-1].nfe
+            rows.append({"sampler": name, "budget": budget, "steps": walk.steps, "nfe": used})
+            log.info("%s: %d steps, %d evaluations", name, walk.steps, used)
+            panels[name].append(images)
         write_csv(rows, out / "samplers.csv")
         figure, (part,) = new_figure(16, [panels_height(panels, 16)])
-        draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations])
+        draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations_at_most])
         return save_figure(figure, out / "samplers.png")
 
 
