@@ -5,8 +5,10 @@ pyproject.toml bounds the versions of these libraries.
 """
 
 import csv
+import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +103,19 @@ def allow_clipping(optimizer: Any) -> None:
 def set_logged_step(epoch_loop: Any, step: int) -> None:
     """Set the step number of Lightning's logs; after a restart it counts one step too many."""
     epoch_loop._batches_that_stepped = step
+
+
+@contextmanager
+def without_download_bars() -> Iterator[None]:
+    """A context in which torchvision downloads without its progress bar, which it has no option for."""
+    from torchvision.datasets import utils
+
+    before = utils.tqdm
+    utils.tqdm = functools.partial(before, disable=True)
+    try:
+        yield
+    finally:
+        utils.tqdm = before
 
 
 def cpu_multiplies_bf16() -> bool:

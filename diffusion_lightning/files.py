@@ -20,8 +20,8 @@ def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[A
     """
     unfinished = path.with_name(f".{path.name}.{writer}unfinished")
     try:
-        text: dict[str, Any] = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
-        with unfinished.open(mode, **text) as file:
+        newline, encoding = (None, None) if "b" in mode else ("", "utf-8")
+        with unfinished.open(mode, newline=newline, encoding=encoding) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

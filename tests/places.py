@@ -19,12 +19,7 @@ TESTS = [
 
 
 PLACES = {
-    "Kiritimati, C": {
-        "TZ": "Pacific/Kiritimati",
-        "LC_ALL": "C",
-        "PYTHONCOERCECLOCALE": "0",
-        "PYTHONUTF8": "0",
-    },
+    "Kiritimati, C": {"TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
     "Berlin, Latin-1": {"TZ": "Europe/Berlin", "LC_ALL": "de_DE.ISO-8859-1", "LANGUAGE": "de"},
 }
 

@@ -1,5 +1,6 @@
 """Each private part of another library does what compat.py says; a version that changed it fails here."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.precision import MixedPrecision
+from torchvision.datasets import utils
 
 from diffusion_lightning import compat
 from diffusion_lightning.config.paths import conf_folder
@@ -158,3 +160,15 @@ def test_a_model_checkpoint_leaves_out_of_its_state_what_decides_when_it_saves(t
     assert compat.checkpoint_memory(other) == memory
     compat.remember_checkpoint(other, compat.checkpoint_memory(one) | {"dirpath": "another"})
     assert compat.checkpoint_memory(other) == compat.checkpoint_memory(one) and other.dirpath == one.dirpath
+
+
+def test_torchvision_downloads_without_a_bar():
+    def disabled():
+        with utils.tqdm(total=1, file=io.StringIO()) as bar:
+            return bar.disable
+
+    assert "tqdm" in utils._urlretrieve.__code__.co_names
+    assert not disabled()
+    with compat.without_download_bars():
+        assert disabled()
+    assert not disabled()

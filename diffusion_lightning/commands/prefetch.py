@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 
+from diffusion_lightning.commands.interrupts import interruptible
 from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
@@ -10,7 +11,7 @@ from diffusion_lightning.evaluation.extractors.weights import INCEPTION, fetch
 def main() -> None:
     """Download Inception's weights into the cache and print their path."""
     try:
-        with readers_may_go_away():
+        with interruptible(), readers_may_go_away():
             ArgumentParser(description=main.__doc__).parse_args()
             print(fetch(INCEPTION))
     except UserError as error:

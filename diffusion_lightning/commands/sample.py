@@ -15,6 +15,7 @@ from diffusion_lightning.files import write_json
 
 if TYPE_CHECKING:
     from diffusion_lightning.sampling.request import SamplingRequest
+    from diffusion_lightning.sampling.tasks.base import Task
 
 log = logging.getLogger("sample")
 
@@ -41,15 +42,34 @@ def _sample(cfg: DictConfig, out: Path) -> None:
     refuse_typed(run.unread, "the task goes by")
     request = load_request(cfg)
     start = time.perf_counter()
-    figure = run(request, out)
+    figure = run_whole(run, request, out)
     seconds = time.perf_counter() - start
     write_json(record(cfg, request, seconds), out / "sampling.json")
-    log.info("%s evaluations per walk, %.1f s: %s", evaluations(request), seconds, figure)
+    log.info("%s, %.1f s: %s", evaluations(request), seconds, figure)
+
+
+def run_whole(task: "Task", request: "SamplingRequest", out: Path) -> Path:
+    """Run the task; how long it is as a whole is said before, and shown in one bar."""
+    from diffusion_lightning.progress import one_progress
+
+    total = task.evaluations(request)
+    if not total:
+        return task(request, out)
+    name = type(task).__name__
+    log.info("%s: %s evaluations of the network", name, f"{total:,}")
+    with one_progress(total, name, "evaluation"):
+        return task(request, out)
 
 
 def evaluations(request: "SamplingRequest") -> str:
-    """The numbers of network evaluations per walk, each number once."""
-    return ", ".join(str(n) for n in dict.fromkeys(walk.nfe for walk in request.model.walks)) or "no"
+    """What all walks took: `60 evaluations in 2 walks of 20 to 40`."""
+    counts = [walk.nfe for walk in request.model.walks]
+    if not counts:
+        return "no evaluations"
+    low, high = min(counts), max(counts)
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    walks = "1 walk" if len(counts) == 1 else f"{len(counts)} walks of {each}"
+    return f"{sum(counts):,} evaluations in {walks}"
 
 
 def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from diffusion_lightning.commands.interrupts import interruptible
 from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
@@ -263,4 +264,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with interruptible():
+        main()

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.arguments import readable, swept_options
 from diffusion_lightning.commands.folders import remove_if_empty
+from diffusion_lightning.commands.interrupts import interruptible
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.resolvers import register
@@ -39,7 +40,7 @@ def run_command(function: Callable[[DictConfig], Any], config_name: str) -> None
     register(task.swept)
     report_hydra_errors(_end)
     list_groups_once()
-    with readers_may_go_away():
+    with interruptible(), readers_may_go_away():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(task)()
 
 

@@ -3,7 +3,6 @@
 import logging
 import signal
 import uuid
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held
+from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.swept import swept
 from diffusion_lightning.commands.task import run_command
@@ -32,7 +32,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float | None
         callbacks: callbacks besides those of the config.
     """
     check_at_least("seed", cfg.seed, 0, 2**32 - 1)
-    _quieten_lightning()
+    quieten()
     with held(Path(cfg.paths.run_dir), "hydra.run.dir"):
         return _train(cfg, callbacks)
 
@@ -73,6 +73,8 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     if not before and not process_number():
         data.prepare_data()
         cfg = changed(cfg, {IMAGES: data.contents()})
+    if trainer.is_global_zero:
+        log.info("training on %s in %s", trainer.strategy.root_device, trainer.precision)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.
     module.save_hyperparameters(OmegaConf.to_container(cfg, resolve=True))
     _fit(trainer, module, data, before.checkpoint if before else None)
@@ -84,13 +86,6 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
             "optimized_metric=%s is none of %s", cfg.optimized_metric, ", ".join(trainer.callback_metrics)
         )
     return None if value is None else float(value)
-
-
-def _quieten_lightning() -> None:
-    # Hydra's log shows Lightning's messages; Lightning's own handler would show them twice.
-    logging.getLogger("lightning").handlers.clear()
-    # Our metrics are summed over all processes before they are logged
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
 
 
 def _fit(
@@ -106,10 +101,13 @@ def _fit(
         )
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-    except BaseException:
+    except BaseException as error:
         # The other processes would wait for this one forever
         if launcher is not None:
             launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows knows SIGTERM alone
+        # Lightning ends an interrupted program itself, with the code of a failure
+        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         raise
 
 

@@ -4,14 +4,17 @@
 """
 
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from omegaconf import DictConfig
 
 from diffusion_lightning.commands.folders import make_folder
+from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.progress import watched
 
 if TYPE_CHECKING:
     from diffusion_lightning.data.base import ImageData
@@ -40,6 +43,7 @@ def train(cfg: DictConfig) -> Path:
     if file.is_dir():
         raise UserError(f"out={file} is a folder; give a file, such as out={file}/mine.safetensors.")
     make_folder(file.parent)
+    quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
     built, cfg = build_data(cfg)
     data = cast("ImageData", built)
@@ -60,6 +64,8 @@ def train(cfg: DictConfig) -> Path:
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=watched(sys.stdout),
+        enable_progress_bar=watched(sys.stdout),
     )
     trainer.fit(module, data)
     weights = {name: stored(value, cfg.half) for name, value in classifier.state_dict().items()}

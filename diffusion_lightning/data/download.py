@@ -5,10 +5,12 @@ import socket
 import struct
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from textwrap import shorten
 
+from diffusion_lightning.compat import without_download_bars
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.progress import watched
 
 # OSError includes a refused connection, a time-out and a read-only folder; RuntimeError is torchvision's own.
 # Damaged files raise the others in its parsers.
@@ -36,7 +38,8 @@ def downloading(name: str, files: str) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(20)
     try:
-        yield
+        with nullcontext() if watched() else without_download_bars():
+            yield
     except FAILURES as error:
         reason = shorten(str(error), 200) or type(error).__name__
         raise UserError(

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
@@ -15,6 +14,7 @@ from diffusion_lightning.evaluation.comparison import Comparison, Metric
 from diffusion_lightning.evaluation.doubt import judge
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, reference_order, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
+from diffusion_lightning.progress import progress
 
 KEPT_PIXELS = 1000
 """Images whose pixels are kept, for grids and for the search of nearest neighbours."""
@@ -76,7 +76,7 @@ def collect_statistics(blocks: Iterable[ImageBlock], total: int, extractor: nn.M
     """Run `total` images through the extractor block by block, with a progress bar."""
     statistics = ImageStatistics(total)
     kept = []
-    with tqdm(total=total, desc="images", unit="image", disable=rank() > 0) as bar:
+    with progress(total, "images", "image", shown=rank() == 0) as bar:
         for pixels, labels, count in blocks:
             room = max(0, KEPT_PIXELS - statistics.n)
             kept.append(statistics.add(extractor, pixels, labels, count)[:room].clone())

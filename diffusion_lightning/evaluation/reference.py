@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.data.batches import ImageSet
@@ -14,6 +13,7 @@ from diffusion_lightning.distributed import rank, shard, true_anywhere, world_si
 from diffusion_lightning.evaluation.cache import cache_folder
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
 from diffusion_lightning.evaluation.statistics import ImageStatistics
+from diffusion_lightning.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
         return known
     statistics = ImageStatistics(KEPT_FEATURES)
     order, size = reference_order(len(images)).tolist(), BLOCK * world_size()
-    with tqdm(total=len(order), desc=f"{name} statistics", unit="image", disable=rank() > 0) as bar:
+    with progress(len(order), f"{name} statistics", "image", shown=rank() == 0) as bar:
         for start in range(0, len(order), size):
             block = order[start : start + size]
             pixels, labels = images[torch.tensor(shard(block))]

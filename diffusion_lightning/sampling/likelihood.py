@@ -1,11 +1,10 @@
 """How likely a model finds images, in bits per dimension."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from diffusion_lightning.diffusion.clamp import Clamp, NoClamp
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -15,6 +14,7 @@ from diffusion_lightning.diffusion.likelihood.variational_bound import even_time
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import NotFinite, check_counts
+from diffusion_lightning.progress import progress as show
 
 
 class Bits(NamedTuple):
@@ -54,20 +54,19 @@ def bits_per_dim(
     times = even_times(steps or denoiser.schedule.T)
     batches = torch.arange(len(pixels)).split(batch_size)
     total = len(batches) * (len(times) + flow.evaluations)
-    bar = tqdm(total=total, desc="likelihood", unit="evaluation", leave=False, disable=not progress)
 
-    def bits(numbers: Sequence[int]) -> Tensor:
+    def bits(numbers: Sequence[int], progressed: Callable[[], object]) -> Tensor:
         device = next(denoiser.parameters()).device
         images, labels = pixels[numbers].to(device), None if y is None else y[numbers]
         noise = ImageNoise(seed, numbers, images.shape[1:], device)
         model = SamplingModel(denoiser, guidance, clamp, labels)
-        bound = variational_bound(model, images, noise, times, bar.update)
+        bound = variational_bound(model, images, noise, times, progressed)
         unclamped = SamplingModel(denoiser, guidance, NoClamp(), labels)
-        return torch.stack([bound.total, flow.bits_per_dim(unclamped, images, noise, bar.update)])
+        return torch.stack([bound.total, flow.bits_per_dim(unclamped, images, noise, progressed)])
 
     # Bits are counted in the last digits
-    with bar, denoiser.in_float32():
-        found = torch.cat([bits(numbers.tolist()) for numbers in batches], dim=1)
+    with show(total, "likelihood", "evaluation", progress) as bar, denoiser.in_float32():
+        found = torch.cat([bits(numbers.tolist(), bar.update) for numbers in batches], dim=1)
     if not found.isfinite().all():
         bad = int(found.isfinite().all(0).logical_not().sum())
         raise NotFinite(f"the likelihood of {bad} of {len(pixels)} images is not finite.")

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from diffusion_lightning.diffusion.clamp import Clamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -26,6 +25,7 @@ from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.images import from_uint8
+from diffusion_lightning.progress import progress as show
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.sampling.labels import Labels, check_away, check_labels
@@ -387,10 +387,11 @@ class DiffusionModel:
         """Yield images 0 … num_images - 1 of the seed, with labels y (num_images,), batch by batch."""
         check_at_least("seed", seed, 0, 2**64 - 1)
         check_at_least("batch_size", batch_size)
-        batches, steps = math.ceil(num_images / batch_size), self._steps(sampling.sampler)
-        self.prepare(batches * sampling.sampler.evaluations(steps))
+        sampler = sampling.sampler
+        total = math.ceil(num_images / batch_size) * self.evaluations(sampler)
+        self.prepare(total)
         labels = None if y is None else y.tolist()
-        with self._bar(batches * steps, "sampling", "step", progress) as bar:
+        with show(total, "sampling", "evaluation", progress) as bar:
             for images, nfe in generate(
                 sampling,
                 self.denoiser,
@@ -399,7 +400,7 @@ class DiffusionModel:
                 self.shape,
                 seed,
                 batch_size,
-                lambda *_: bar.update(),
+                lambda i, *_: bar.update(1 if i == 0 else 1 + sampler.step_evaluations),
                 latents,
             ):
                 self.walks.append(Walk(nfe, self.dtype))
@@ -428,14 +429,22 @@ class DiffusionModel:
             progress: show a bar.
         """
         sampler = sampling.sampler
-        total = sampler.evaluations(self._steps(sampler))
+        total = self.evaluations(sampler)
         self.prepare(total)
-        with self._bar(total, "sampling", "evaluation", progress) as bar:
+        with show(total, "sampling", "evaluation", progress) as bar:
             model = WatchedModel(self.denoiser, sampling, y, bar)
             x = noise() if x is None else x
             images = sampler(model, x, t_start=t_start, noise=noise, callback=callback)
         self.walks.append(Walk(model.nfe, self.dtype))
         return images
+
+    def evaluations(self, sampler: Sampler) -> int:
+        """Evaluations of the network in a walk of this sampler."""
+        return sampler.evaluations(len(sampler.times(self.denoiser.schedule)))
+
+    def evaluations_inverting(self, sampler: Sampler, refinements: int) -> int:
+        """Evaluations of the network in the inversion of a batch."""
+        return 1 + refinements * len(sampler.times(self.denoiser.schedule))
 
     def prepare(self, evaluations: int = 1) -> None:
         """Apply `speed` for a number of evaluations to come; what is compiled stays compiled.
@@ -453,9 +462,9 @@ class DiffusionModel:
         self, sampling: Sampling, x0: Tensor, y: Tensor | None, refinements: int, progress: bool
     ) -> Tensor:
         """The latents (B, C, H, W) of one batch."""
-        total = 1 + refinements * self._steps(sampling.sampler)
+        total = self.evaluations_inverting(sampling.sampler, refinements)
         self.prepare(total)
-        with self.denoiser.in_float32(), self._bar(total, "inversion", "evaluation", progress) as bar:
+        with self.denoiser.in_float32(), show(total, "inversion", "evaluation", progress) as bar:
             model = WatchedModel(self.denoiser, sampling, y, bar)
             latents = invert(model, x0, sampling.sampler, refinements)
             self.walks.append(Walk(model.nfe, self.dtype))
@@ -463,12 +472,6 @@ class DiffusionModel:
 
     def _choose_dtype(self) -> None:
         self.denoiser.dtype = self.speed.chosen(self.device.type, 1, training=False).dtype
-
-    def _steps(self, sampler: Sampler) -> int:
-        return len(sampler.times(self.denoiser.schedule))
-
-    def _bar(self, total: int, name: str, unit: str, shown: bool) -> Any:
-        return tqdm(total=total, desc=name, unit=unit, leave=False, disable=not shown)
 
     def _count(self, num_images: int | None, labels: list[int] | None, latents: Tensor | None) -> int:
         """How many images to draw."""

@@ -59,6 +59,11 @@ class SamplingRequest:
         return max((walk.nfe for walk in self.model.walks), default=0)
 
     @property
+    def evaluations(self) -> int:
+        """Evaluations of the network in one walk."""
+        return self.model.evaluations(self.sampling.sampler)
+
+    @property
     def dtype(self) -> str:
         """What the network multiplied in: float32, bfloat16, …"""
         dtype = self.model.walks[-1].dtype if self.model.walks else self.model.dtype
@@ -194,8 +199,7 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
     labels = check_labels(cfg.labels, model.num_classes, sampling.guidance, model.class_names)
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
     with naming("sampler"):
-        steps = len(sampling.sampler.times(model.denoiser.schedule))
-    model.prepare(batches * sampling.sampler.evaluations(steps))
+        model.prepare(batches * model.evaluations(sampling.sampler))
     return SamplingRequest(
         model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust, cfg.captions
     )

@@ -3,12 +3,13 @@
 import logging
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
@@ -155,12 +156,14 @@ class DiffusionModule(LightningModule):
 
     def configure_model(self) -> None:
         """Set the network's memory format, and shard it if the strategy says so (FSDP2)."""
-        from lightning.pytorch.strategies import ModelParallelStrategy
+        from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
         from torch.distributed.fsdp import FSDPModule, fully_shard
 
         trainer, network = self.trainer, self.denoiser.network
         self.denoiser.dtype = dtype_of(trainer.precision)
         self.speed.lay_out(network)
+        if isinstance(trainer.strategy, DDPStrategy):
+            _lay_out_gradients_as_weights(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
             for stage in network.stages() if isinstance(network, Staged) else ():
                 fully_shard(stage)
@@ -255,6 +258,21 @@ def _lay_out_as_weights(optimizers: Iterable[Optimizer]) -> None:
         for name, value in state.items():
             if value.shape == weight.shape and value.stride() != weight.stride():
                 state[name] = torch.empty_like(weight).copy_(value)
+
+
+def _lay_out_gradients_as_weights(network: nn.Module) -> None:
+    """Give the gradients of 1x1 convolutions the strides of their weights, which DDP's buckets have.
+
+    They differ in dimensions of size 1 alone, so no number moves; but DDP compares them, and warns.
+    """
+    for weight in network.parameters():
+        if 1 in weight.shape[1:] and weight.requires_grad:
+            weight.register_hook(partial(_with_strides, weight.stride()))
+
+
+def _with_strides(strides: tuple[int, ...], gradient: Tensor) -> Tensor:
+    same = all(n == 1 or a == b for n, a, b in zip(gradient.shape, gradient.stride(), strides, strict=True))
+    return gradient.as_strided(gradient.shape, strides) if same else gradient
 
 
 def _evenly_spread(images: range, T: int) -> Tensor:

@@ -33,10 +33,27 @@ def fail(script, *args, cwd):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def training(tmp_path_factory):
+    """A folder with a run in it, and what the command said."""
     folder = tmp_path_factory.mktemp("cfg run")
-    succeed("train.py", "experiment=digits_cfg", *SMALL, "hydra.run.dir=run", cwd=folder)
-    return folder / "run"
+    return folder, succeed("train.py", "experiment=digits_cfg", *SMALL, "hydra.run.dir=run", cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def trained(training):
+    return training[0] / "run"
+
+
+def test_a_log_has_lines_of_our_own_and_no_bars(training):
+    """Nor what libraries say of our own defaults, nor Lightning's advertisements."""
+    _, done = training
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert all("][INFO] - " in line and "lightning.pytorch" not in line for line in lines)
+    said = [line.partition("][INFO] - ")[2].split()[0] for line in lines]
+    assert said == ["training", "samples:", "epoch", "run:"]
+    for bar in "it/s", "%|", "\r":
+        assert bar not in done.stdout
 
 
 def load(folder):

@@ -35,7 +35,7 @@ def distance(x, cdf):
         (LaplaceTimes(), lambda x: laplace_cdf(-2 * -x / 0.5)),
         (LaplaceTimes(1.0, 2.0), lambda x: 1 - laplace_cdf((-2 * x - 1.0) / 2.0)),
     ],
-    ids=str,
+    ids=["edm", "edm2", "laplace", "wide laplace"],
 )
 def test_the_noise_level_is_distributed_as_said(times, cdf_of_ln_kappa, schedule):
     torch.manual_seed(0)

@@ -1,7 +1,9 @@
 """What `sample.py` can be asked for, on a trained model of the digits."""
 
 import csv
+import io
 import json
+import logging
 import math
 import re
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL import Image
 from torchvision.io import read_image
 
 import diffusion_lightning as dl
+from diffusion_lightning import progress
 from diffusion_lightning.captions import captioned
 from diffusion_lightning.commands.messages import user_message
 from diffusion_lightning.commands.sample import sample
@@ -21,6 +24,7 @@ from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import NotFinite, UserError
 from diffusion_lightning.images import grid_columns, image_grid
+from diffusion_lightning.progress import Lines
 from tests.support.configs import CONF, composed
 from tests.support.in_process import run_here
 
@@ -207,6 +211,40 @@ def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
     assert said[0].images == list("3141592") and not said[0].columns
     run("num_images=4", "guidance.scale=0", "sampler.steps=1")
     assert not any(said[1].columns) and "unconditional" in said[1].title
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "heun", "repaint"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_says_at_its_start_how_long_it_is(task, sampler, run, caplog, monkeypatch):
+    """As a whole, and moves one bar by as many evaluations as it takes."""
+    if (task, sampler) not in CAN_WALK or (task == "sampler_study" and sampler != "ddim"):
+        pytest.skip("the task's sampler is another")
+    bars = []
+    monkeypatch.setattr(progress, "Lines", lambda *args: bars.append(Lines(*args)) or bars[-1])
+    monkeypatch.setattr(progress.sys, "stderr", io.StringIO())
+    caplog.set_level(logging.INFO)
+    small = {"sampler_study": ["task.evaluations=[7,10]", "task.num_images=2"]}
+    options = small.get(task, ["sampler.steps=4", "batch_size=7"])
+    images = [["task.images=[0,1]"]] if task == "interpolate" and sampler == "ddim" else [[]]
+    for more in images + [[]] * (images != [[]]):
+        caplog.clear()
+        bars.clear()
+        scale = [] if task == "guidance_sweep" else ["guidance.scale=1"]
+        run(f"task={task}", f"sampler={sampler}", *scale, *options, *more)
+        said = [r.getMessage() for r in caplog.records if r.name == "sample"]
+        if task == "schedule_study":
+            assert said[0].startswith("no evaluations") and not bars
+            return
+        announced, taken = said[0].split(": ")[1].split()[0], said[-1].split()[0]
+        assert announced == taken
+        (bar,) = bars
+        assert bar.total == bar.done == int(taken.replace(",", ""))
+
+
+CAN_WALK = {(task, "ddim") for task in TASKS} | {
+    (task, sampler) for task in TASKS for sampler in ("heun", "repaint") if task != "invert"
+}
+"""Inversion needs DDIM."""
 
 
 def test_the_record_says_what_was_done(run):

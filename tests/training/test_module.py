@@ -1,7 +1,9 @@
 import pytest
 import torch
 from lightning.pytorch import Callback
+from torch import nn
 
+from diffusion_lightning.training.module import _lay_out_gradients_as_weights, _with_strides
 from tests.support.fitting import fit, module, weights
 
 
@@ -134,3 +136,21 @@ def test_a_quarter_of_t_without_images_is_not_logged_as_a_number(monkeypatch, ca
         model.on_validation_epoch_end()
         assert sum(options.get("logger", True) for options in given.values()) == count
     assert sum("val/loss_t75-100 is not logged" in line for line in caplog.messages) == 1
+
+
+def test_gradients_have_the_strides_of_their_weights():
+    """DDP compares them with its buckets' and warns; of 1x1 convolutions some kernels give others."""
+    weights = torch.randn(6, 4, 1, 1)
+    gradient = torch.randn(6, 4, 1, 1).as_strided((6, 4, 1, 1), (4, 1, 4, 4))
+    found = _with_strides(weights.stride(), gradient)
+    assert found.stride() == weights.stride() and found.equal(gradient)
+    assert found.data_ptr() == gradient.data_ptr()
+    other = torch.randn(4, 6, 1, 1).transpose(0, 1)
+    assert _with_strides(weights.stride(), other) is other
+
+
+def test_so_have_those_of_a_network():
+    network = nn.Sequential(nn.Conv2d(64, 64, 1), nn.Conv2d(64, 64, 3, padding=1), nn.Conv2d(64, 1, 1))
+    _lay_out_gradients_as_weights(network)
+    network(torch.randn(32, 64, 4, 4)).square().mean().backward()
+    assert all(p.grad.stride() == p.stride() for p in network.parameters())

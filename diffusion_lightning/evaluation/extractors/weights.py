@@ -8,6 +8,7 @@ from textwrap import shorten
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.cache import CACHE, cache_folder
 from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.progress import watched
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _download(download: Download, file: Path) -> None:
     socket.setdefaulttimeout(20)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(download.url, str(file), hash_prefix=download.sha256)
+        download_url_to_file(download.url, str(file), hash_prefix=download.sha256, progress=watched())
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"could not download {file.name} from {download.owner} ({shorten(str(error), 200)}). Where there "

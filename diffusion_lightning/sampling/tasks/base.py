@@ -32,6 +32,10 @@ class Task(ABC):
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Write files into the folder `out` and return the path of the one to look at."""
 
+    def evaluations(self, request: SamplingRequest) -> int | None:
+        """Evaluations of the network in the whole task, known before it starts; None if they are not."""
+        return None
+
 
 def save_rows(rows: Sequence[Tensor], out: Path, captions: Captions | None = None) -> Path:
     """Write rows of images (B, C, H, W) in [-1, 1] as `grid.png`, with captions, and `samples.npz`."""

@@ -40,6 +40,10 @@ class ClampStudy(Task):
         self.num_images = task_count("num_images", num_images)
         self.shown = min(task_count("shown", shown), num_images)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per clamp."""
+        return len(self.clamps) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Walk from the same noise with each clamp."""
         rows: list[dict[str, Any]] = []

@@ -26,6 +26,10 @@ class ClassSweep(Task):
         self.rows = task_count("rows", rows)
         self.points = task_count("points", points, 2)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """One walk."""
+        return request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw all rows in one walk."""
         y = request.y(self.rows + 1)

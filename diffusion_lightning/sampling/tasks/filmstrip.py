@@ -40,6 +40,10 @@ class Filmstrip(Task):
         self.film = film
         self.seconds = seconds
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """One walk."""
+        return request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Watch one walk."""
         walk: list[tuple[Tensor, Tensor]] = []

@@ -40,6 +40,10 @@ class Generate(Task):
         self.images_per_page = check_at_least("images_per_page", images_per_page)
         self.pages = None if pages is None else check_at_least("pages", pages, 0)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per batch."""
+        return -(-self.num_images // request.batch_size) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw batch by batch."""
         n, y = self.num_images, request.y(self.num_images)

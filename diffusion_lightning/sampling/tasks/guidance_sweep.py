@@ -26,6 +26,10 @@ class GuidanceSweep(Task):
         self.scales = scales
         self.columns = task_count("columns", columns)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per row."""
+        return len(self.scales) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw row by row."""
         with naming("task.scales"):

@@ -33,6 +33,10 @@ class ImageToImage(Task):
             raise UserError("t_starts is empty; give at least one time in (0, 1], such as [0.3,0.6].")
         self.images, self.t_starts = image_refs(images), [check_start(t, "t_starts") for t in t_starts]
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per start."""
+        return len(self.t_starts) * request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw one column at a time."""
         x0, labels = request.images(self.images)

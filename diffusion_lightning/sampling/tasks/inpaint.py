@@ -45,6 +45,10 @@ class Inpaint(Task):
         self.images, self.hole, self.mask = image_refs(images), hole, mask
         self.samples = task_count("samples", samples)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """One walk."""
+        return request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Fill all holes in one walk."""
         x0, labels = request.images(self.images)

@@ -39,6 +39,13 @@ class Interpolate(Task):
         self.points = task_count("points", points, 2)
         self.refinements = task_count("refinements", refinements)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """One walk, and the inversion of real images."""
+        if self.images is None:
+            return request.evaluations
+        sampler = request.sampling.sampler
+        return request.evaluations + request.model.evaluations_inverting(sampler, self.refinements)
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw all rows in one walk."""
         x0, labels = (None, request.labels) if self.images is None else request.images(self.images)

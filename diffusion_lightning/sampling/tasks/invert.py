@@ -29,6 +29,11 @@ class Invert(Task):
         self.images = image_refs(images)
         self.refinements = task_count("refinements", refinements)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """There and back."""
+        there = request.model.evaluations_inverting(request.sampling.sampler, self.refinements)
+        return there + request.evaluations
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """There and back."""
         x0, labels = request.images(self.images)

@@ -38,33 +38,46 @@ class SamplerStudy(Task):
         if not evaluations:
             raise UserError("evaluations is empty; give at least one, such as [10,50].")
         self.samplers = dict(samplers)
-        self.evaluations = [task_count("evaluations", n, 2) for n in evaluations]
+        self.evaluations_at_most = [task_count("evaluations", n, 2) for n in evaluations]
         self.num_images = task_count("num_images", num_images)
+
+    def evaluations(self, request: SamplingRequest) -> int:
+        """A walk per sampler and budget."""
+        return sum(request.model.evaluations(walk) for _, _, walk in self._walks(request))
+
+    def _walks(self, request: SamplingRequest) -> list[tuple[str, int, Sampler]]:
+        """Name, budget, and the sampler with as many steps as the budget allows.
+
+        Raises:
+            UserError: if a sampler's own times are too many for a budget.
+        """
+        schedule = request.model.denoiser.schedule
+        walks = [
+            (name, budget, replace(sampler, steps=steps_for(sampler, budget, schedule.T)))
+            for name, sampler in self.samplers.items()
+            for budget in self.evaluations_at_most
+        ]
+        for name, budget, walk in walks:
+            steps = len(walk.times(schedule))
+            if walk.evaluations(steps) > budget:
+                raise UserError(f"{name} has {steps} times of its own, too many for {budget} evaluations.")
+        return walks
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Draw each panel, and log its number of evaluations."""
-        n, rows, schedule = self.num_images, [], request.model.denoiser.schedule
-        panels: dict[str, list[Tensor]] = {}
-        for name, sampler in self.samplers.items():
-            panels[name] = []
-            for budget in self.evaluations:
-                steps = steps_for(sampler, budget, schedule.T)
-                walk = replace(sampler, steps=steps)
-                steps = len(walk.times(schedule))
-                if walk.evaluations(steps) > budget:
-                    raise UserError(
-                        f"{name} has {steps} times of its own, too many for {budget} evaluations."
-                    )
-                images = request.draw(request.noise(range(n)), request.y(n), sampler=walk)
-                used = request.model.walks[-1].nfe
-                rows.append({"sampler": name, "budget": budget, "steps": steps, "nfe": used})
-                log.info("%s: %d steps, %d evaluations", name, steps, used)
-                panels[name].append(images)
+        n, rows = self.num_images, []
+        panels: dict[str, list[Tensor]] = {name: [] for name in self.samplers}
+        for name, budget, walk in self._walks(request):
+            images = request.draw(request.noise(range(n)), request.y(n), sampler=walk)
+            steps, used = len(walk.times(request.model.denoiser.schedule)), request.model.walks[-1].nfe
+            rows.append({"sampler": name, "budget": budget, "steps": steps, "nfe": used})
+            log.info("%s: %d steps, %d evaluations", name, steps, used)
+            panels[name].append(images)
         write_csv(rows, out / "samplers.csv")
         images_of = ", ".join(request.drawn(range(n), request.y(n)))
         title = request.title(f"Samplers, each from the same noise: {images_of}", "sampler")
         figure, (part,) = new_figure(16, [panels_height(panels, 16)], title)
-        draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations])
+        draw_panels(part, panels, [f"{n} evaluations" for n in self.evaluations_at_most])
         return save_figure(figure, out / "samplers.png")
 
 

@@ -32,6 +32,10 @@ class ScheduleStudy(Task):
         self.image = image
         self.times = task_count("times", times, 2)
 
+    def evaluations(self, request: SamplingRequest) -> int:
+        """None: only noise is added."""
+        return 0
+
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Evaluate on a fine grid of times, and walk the real image into noise."""
         t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)

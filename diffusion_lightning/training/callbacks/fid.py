@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
-from tqdm.auto import tqdm
 
 from diffusion_lightning.data.base import data_of
 from diffusion_lightning.diffusion.samplers import Sampler
@@ -21,6 +20,7 @@ from diffusion_lightning.evaluation.metrics.kid import kernel_distance
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.progress import progress
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.ema import averaged_weights
 
@@ -145,8 +145,7 @@ class TrackFID(Callback):
         assert n is not None, "call on_fit_start first"
         classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
         statistics, start = ImageStatistics(KEPT_FEATURES), time.perf_counter()
-        bar = tqdm(total=n, desc="FID", unit="image", leave=False, disable=not trainer.is_global_zero)
-        with averaged_weights(trainer, module), bar:
+        with averaged_weights(trainer, module), progress(n, "FID", "image", trainer.is_global_zero) as bar:
             for images, labels, count, _ in generate_sharded(
                 self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
             ):

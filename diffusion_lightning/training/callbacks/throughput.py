@@ -1,5 +1,7 @@
 """Images per second and the time left, in the progress bar and the log."""
 
+import logging
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -8,15 +10,31 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from diffusion_lightning.data.base import data_of
+from diffusion_lightning.progress import LINE_EVERY, watched
+
+log = logging.getLogger(__name__)
 
 
 class Throughput(TQDMProgressBar):
-    """Lightning's progress bar with images/s (of all processes) and the time left of the run."""
+    """Lightning's progress bar with images/s (of all processes) and the time left of the run.
+
+    Where nobody watches, it is a line in the log: at the end of an epoch or within a long one, every half
+    minute, and at the end of the run.
+    """
 
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate=refresh_rate)
         self._training_seconds = 0.0
         self._images = 0
+        self._lines = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Choose between a bar and lines; process 0 shows either."""
+        super().setup(trainer, pl_module, stage)
+        self._lines = trainer.is_global_zero and self.is_enabled and not watched(sys.stdout)
+        self._next_line = time.monotonic() + LINE_EVERY
+        if not watched(sys.stdout):
+            self.disable()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Start the clock of the batch."""
@@ -37,6 +55,28 @@ class Throughput(TQDMProgressBar):
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             pl_module.log("train/images_per_second", self._images / self._training_seconds)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if (
+            time.monotonic() > self._next_line + LINE_EVERY
+        ):  # an epoch that is longer than the lines' distance
+            self._line(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log a line, if the last is old."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if time.monotonic() > self._next_line:
+            self._line(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the last line."""
+        super().on_train_end(trainer, pl_module)
+        self._line(trainer, pl_module)
+
+    def _line(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._next_line = time.monotonic() + LINE_EVERY
+        if self._lines:
+            metrics = self.get_metrics(trainer, pl_module).items()
+            values = (f"{name} {x:.4g}" if isinstance(x, float) else f"{name} {x}" for name, x in metrics)
+            log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, ", ".join(values))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """The bar's metrics, with images/s and the time left of all epochs."""
