@@ -28,7 +28,14 @@ def parents(key):
 def test_every_option_of_the_table_exists(command):
     options = ["hydra.run.dir=x"]
     options += {"train": ["dataset=image_folder", "callbacks=fid", "logger=wandb"]}.get(command, [])
-    options += {"train": ["+guidance.interval=null", "+guidance.rescale=null"]}.get(command, [])
+    options += {
+        "train": [
+            "+guidance.interval=null",
+            "+guidance.rescale=null",
+            "+guidance.profile=null",
+            "+guidance.away=null",
+        ]
+    }.get(command, [])
     options += {"evaluate": ["dataset=digits", "logger=wandb"]}.get(command, [])
     known = set(composed(command, *options).hydra.runtime.choices)
     known |= {name for key, _ in flat(plain(command, *options)) for name in parents(key)}

@@ -5,7 +5,6 @@ from itertools import product
 
 import pytest
 import torch
-from hydra.errors import InstantiationException
 
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.grids import Times
@@ -69,8 +68,8 @@ def walk(sampler, schedule, clamp, n=4):
     return oracle.distance(x)
 
 
-def assert_sane(sampler):
-    everything = [*product(GRIDS, CLAMPS, SCHEDULES), *product(["uniform", "quadratic"], ["none"], EXTREME)]
+def assert_sane(sampler, clamps=tuple(CLAMPS)):
+    everything = [*product(GRIDS, clamps, SCHEDULES), *product(["uniform", "quadratic"], ["none"], EXTREME)]
     for grid, clamp, schedule in everything:
         distance = walk(replace(sampler, grid=GRIDS[grid]), schedule, CLAMPS[clamp])
         assert distance < 4 * STD, (grid, clamp, schedule, distance)
@@ -86,12 +85,8 @@ def test_every_sampler_with_every_grid_schedule_and_clamp(name):
 @pytest.mark.many_steps
 @pytest.mark.parametrize("name", CORRECTED)
 def test_every_predictor_with_every_corrector(name):
-    if name == "resample after none":  # which would never come back from the noise
-        with pytest.raises(InstantiationException, match="NoStep takes no step"):
-            part("sampler", *CORRECTED[name])
-        return
     if name != "langevin after none":  # which is the sampler langevin
-        assert_sane(replace(part("sampler", *CORRECTED[name]), steps=20))
+        assert_sane(replace(part("sampler", *CORRECTED[name]), steps=20), ["none"])
 
 
 FEW = {  # evaluations from which each is good, without a clamp and on its own grid

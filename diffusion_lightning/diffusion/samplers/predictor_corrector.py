@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
@@ -15,9 +14,6 @@ from diffusion_lightning.errors import UserError, check_at_least
 
 class Corrector(ABC):
     """Moves samples towards the marginal p_s."""
-
-    needs_steps: ClassVar[bool] = False
-    """Whether it takes steps of the predictor, which then must not be `NoStep`."""
 
     @abstractmethod
     def __call__(
@@ -75,11 +71,8 @@ class PredictorCorrector(Sampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least("n_corrections", self.n_corrections, 0, 1000)
-        if isinstance(self.predictor, NoStep) and (self.corrector.needs_steps or self.n_corrections == 0):
-            raise UserError(
-                f"the predictor NoStep takes no step, so {self.n_corrections} corrections by "
-                f"{self.corrector} do not lead to images; use DDPM as the predictor, or Langevin corrections."
-            )
+        if isinstance(self.predictor, NoStep) and self.n_corrections == 0:
+            raise UserError("n_corrections is 0, and the predictor NoStep takes no step: nothing would move.")
 
     @property
     def memory_length(self) -> int:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar
 
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.samplers.base import Sampler
-from diffusion_lightning.diffusion.samplers.predictor_corrector import Corrector
+from diffusion_lightning.diffusion.samplers.ddpm import DDPM
+from diffusion_lightning.diffusion.samplers.predictor_corrector import Corrector, NoStep
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.diffusion.shapes import Samples
 
@@ -20,10 +20,9 @@ class Resample(Corrector):
     answer to the known pixels around it.
 
     Source: Lugmayr et al. 2022 (RePaint, arXiv 2201.09865), algorithm 1, lines 8 to 10, with jumps of one
-    step; the predictor is DDPM there. A multistep solver starts again with one prediction.
+    step; the predictor is DDPM there, and here too where it is `NoStep`. A multistep solver starts again
+    with one prediction.
     """
-
-    needs_steps: ClassVar[bool] = True
 
     def __call__(
         self, model: SamplingModel, x: Samples, t: Level, s: Level, noise: Noise, predictor: Sampler
@@ -31,8 +30,13 @@ class Resample(Corrector):
         """Forward from s to t, and back."""
         beta = t.beta_from(s)
         x_t = sqrt(1 - beta) * x + sqrt(beta) * noise()
-        return predictor.step(model, model(x_t, t), s, noise, ())
+        return _back(predictor).step(model, model(x_t, t), s, noise, ())
 
     def evaluations(self, predictor: Sampler) -> int:
         """One at t, and those of the predictor's step."""
-        return 1 + predictor.step_evaluations
+        return 1 + _back(predictor).step_evaluations
+
+
+def _back(predictor: Sampler) -> Sampler:
+    """What steps down again."""
+    return DDPM() if isinstance(predictor, NoStep) else predictor
