@@ -65,7 +65,6 @@ def train(cfg: DictConfig) -> Path:
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=watched(sys.stdout),
-        enable_progress_bar=watched(sys.stdout),
     )
     trainer.fit(module, data)
     weights = {name: stored(value, cfg.half) for name, value in classifier.state_dict().items()}
