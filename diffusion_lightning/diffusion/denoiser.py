@@ -71,7 +71,7 @@ class Denoiser(nn.Module):
         """The predicted clean samples (B, *) at one noise level, decoded in the precision of x_t."""
         lower = self.dtype != torch.float32
         with torch.autocast(x_t.device.type, self.dtype) if lower else nullcontext():
-            # In doubles on the CPU, as in training: T t in floats is off in the last bit at 10 of 1000 timesteps
+            # In doubles on the CPU, as in training: in floats T t is off in the last bit at 10 of 1000 times
             output = self(x_t, torch.full((len(x_t),), level.t, dtype=torch.float64), y)
         return self.parameterization.x0(output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
