@@ -8,6 +8,9 @@ from torch import Tensor
 
 from diffusion_lightning.errors import NotFinite
 
+LARGEST = 1e6
+"""Samples are of the order of 1. Beyond this a walk has diverged, though its numbers may still be finite."""
+
 TOGETHER = 50
 """Evaluations that are checked together on a GPU, where reading a number waits for all work before it."""
 
@@ -26,7 +29,7 @@ class FiniteWatch:
         self._seen.extend((t, name, x.detach().abs().amax()) for name, x in tensors.items())
 
     def check(self, walk: object, times: Sequence[float], last: bool = False) -> None:
-        """Refuse a walk that is not finite any more: at once on the CPU, on a GPU from time to time.
+        """Refuse a walk that has diverged: at once on the CPU, on a GPU from time to time.
 
         Args:
             walk: what walks, for the message.
@@ -34,20 +37,23 @@ class FiniteWatch:
             last: whether to check in any case, as the walk ends.
 
         Raises:
-            NotFinite: with the first step at which something was not finite, its time, and what it was.
+            NotFinite: with the first step at which something was not finite or larger than 1e6, its time,
+                and what it was.
         """
         on_cpu = bool(self._seen) and self._seen[0][2].device.type == "cpu"
         if not self._seen or not (last or on_cpu or len(self._seen) >= 2 * TOGETHER):
             return
         seen = list(self._seen)
         self._seen.clear()
-        finite = torch.stack([largest.isfinite() for *_, largest in seen]).tolist()
+        # NaN is not below it either
+        finite = torch.stack([largest < LARGEST for *_, largest in seen]).tolist()
         if all(finite):
             return
         t, name, largest = seen[finite.index(False)]
         step = min(range(len(times)), key=lambda i: abs(times[i] - t))
+        state = "has diverged" if largest.isfinite() else "is not finite any more"
         raise NotFinite(
-            f"{walk}, step {step + 1} of {len(times)}, t = {t:.4g}: {name} is not finite any more "
-            f"(it holds {largest.item():g}). Try a guidance scale nearer to 1, a clamp, or a network that "
-            "computes in float32."
+            f"{walk}, step {step + 1} of {len(times)}, t = {t:.4g}: {name} {state} (it holds "
+            f"{largest.item():g}). Try a guidance scale nearer to 1, a clamp, or a network that computes in "
+            "float32."
         )

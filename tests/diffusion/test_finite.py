@@ -39,7 +39,7 @@ def clamps():
     return [*(instantiate(composed("sample", f"clamp={name}").clamp) for name in names("clamp")), known]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e7])
 @pytest.mark.parametrize("name", names("sampler"))
 def test_the_message_names_sampler_step_time_and_what(name, value):
     sampler = instantiate(composed("sample", f"sampler={name}", "sampler.steps=6").sampler)
@@ -49,7 +49,8 @@ def test_the_message_names_sampler_step_time_and_what(name, value):
         with pytest.raises(NotFinite) as caught:
             model = sampling_model(Breaks(times[step], value), Static())
             sampler(model, normal(2, 1, 4, 4), callback=lambda i, *_: seen.append(i))
-        start = f"{type(sampler).__name__}, step {step + 1} of 6, t = {times[step]:.4g}: x0 is not finite"
+        state = "has diverged" if math.isfinite(value) else "is not finite any more"
+        start = f"{type(sampler).__name__}, step {step + 1} of 6, t = {times[step]:.4g}: x0 {state} (it"
         assert str(caught.value).startswith(start) and "\n" not in str(caught.value)
         assert seen == list(range(step))  # nobody is shown what is not finite
 

@@ -70,3 +70,23 @@ def test_edms_network_sees_and_predicts_variance_1(t):
     target = EDM(0.5).target(x0, eps, level.alpha, level.sigma)
     assert seen.var().item() == pytest.approx(1, abs=0.03)
     assert target.var().item() == pytest.approx(1, abs=0.03)
+
+
+class Times(torch.nn.Module):
+    """Keeps the times that it is fed."""
+
+    num_classes = 0
+
+    def forward(self, x_t, time, y):
+        self.seen = time
+        return x_t
+
+
+@pytest.mark.parametrize("T", [50, 999, 1000, 4000])
+def test_a_walk_feeds_the_network_the_timesteps_of_training(T):
+    denoiser = Denoiser(Times(), Cosine(T), V())
+    x_t, fed = torch.zeros(1, 4), []
+    for level in denoiser.schedule.levels([i / T for i in range(1, T + 1)]):
+        denoiser.x0(x_t, level, None)
+        fed.append(denoiser.network.seen.item())
+    assert fed == list(range(1, T + 1))
