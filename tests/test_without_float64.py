@@ -12,6 +12,7 @@ from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.commands.train_extractor import train as train_extractor
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.denoiser import Denoiser
+from diffusion_lightning.diffusion.samplers import DDIM
 from diffusion_lightning.sampling.load import load
 from tests.support.accelerator import DEVICE, without_float64
 from tests.support.configs import composed, names
@@ -93,26 +94,37 @@ def test_every_sampler(sampler, trained_digits, tmp_path):
     assert cpu == there
 
 
-@pytest.mark.parametrize("part", ["sampler/grid", "clamp", "sampler/predictor", "sampler/corrector"])
+SLOW = pytest.mark.slow
+
+PARTS = ["sampler/grid", "clamp", "sampler/corrector", pytest.param("sampler/predictor", marks=SLOW)]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_a_sampler(part, trained_digits, tmp_path):
     composite = ["sampler=predictor_corrector"] if part.endswith(("predictor", "corrector")) else []
     for name in names(part):
-        options = [*composite, f"{part}={name}", "sampler.steps=3", "num_images=2", "guidance.scale=2"]
+        options = [*composite, f"{part}={name}", "sampler.steps=3", "num_images=1", "guidance.scale=2"]
         cpu, there = drawn(trained_digits, tmp_path / name, *options, "guidance.rescale=0.5")
         assert cpu == there, name
 
 
 SHORT = {
-    "sampler_study": ["task.evaluations=[10]", "task.num_images=2"],
+    "sampler_study": ["task.evaluations=[8]", "task.num_images=1"],
     "clamp_study": ["task.num_images=4"],
-    "interpolate": ["task.images=[0,1]"],
+    "interpolate": ["task.images=[0,1]", "task.points=3"],
+    "inpaint": ["task.images=[0]", "task.samples=2"],
+    "image_to_image": ["task.images=[0,1]"],
+    "guidance_sweep": ["task.scales=[0,2]", "task.columns=2"],
 }
 """Options of tasks besides few steps."""
 
 
-@pytest.mark.parametrize("task", names("task"))
+TASKS = [pytest.param(name, marks=SLOW) if name == "sampler_study" else name for name in names("task")]
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task(task, trained_digits, tmp_path):
-    short = [] if task == "sampler_study" else ["sampler.steps=4"]
+    short = [] if task == "sampler_study" else ["sampler.steps=3"]
     cpu, there = drawn(trained_digits, tmp_path, f"task={task}", *short, *SHORT.get(task, []))
     assert cpu == there and any(cpu)
 
@@ -138,13 +150,14 @@ def test_every_metric(trained_digits, tmp_path):
 
 def test_the_python_interface(trained_digits):
     model = load(trained_digits, device="cpu")
-    images = model.sample(num_images=2, progress=False)
-    latents = model.invert(images, [0, 1], progress=False)
+    short = {"sampler": DDIM(5), "progress": False}
+    images = model.sample(num_images=2, **short)
+    latents = model.invert(images, [0, 1], **short)
     with without_float64():
         there = load(trained_digits)
         assert there.device == DEVICE
-        assert torch.equal(there.invert(images, [0, 1], progress=False).cpu(), latents)
-        assert there.interpolate(latents=latents, labels=[0, 1], progress=False).device == DEVICE
+        assert torch.equal(there.invert(images, [0, 1], **short).cpu(), latents)
+        assert there.interpolate(latents=latents, labels=[0, 1], points=3, **short).device == DEVICE
 
 
 def test_an_extractor_is_trained(tmp_path):

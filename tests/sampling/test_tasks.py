@@ -213,20 +213,20 @@ def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
     assert not any(said[1].columns) and "unconditional" in said[1].title
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "heun", "repaint"])
-@pytest.mark.parametrize("task", TASKS)
+WALKS = [(task, "ddim") for task in TASKS]
+WALKS += [(task, sampler) for task in ("generate", "inpaint") for sampler in ("heun", "repaint")]
+
+
+@pytest.mark.parametrize(("task", "sampler"), WALKS)
 def test_a_task_says_at_its_start_how_long_it_is(task, sampler, run, caplog, monkeypatch):
     """As a whole, and moves one bar by as many evaluations as it takes."""
-    if (task, sampler) not in CAN_WALK or (task == "sampler_study" and sampler != "ddim"):
-        pytest.skip("the task's sampler is another")
     bars = []
     monkeypatch.setattr(progress, "Lines", lambda *args: bars.append(Lines(*args)) or bars[-1])
     monkeypatch.setattr(progress.sys, "stderr", io.StringIO())
     caplog.set_level(logging.INFO)
     small = {"sampler_study": ["task.evaluations=[7,10]", "task.num_images=2"]}
     options = small.get(task, ["sampler.steps=4", "batch_size=7"])
-    images = [["task.images=[0,1]"]] if task == "interpolate" and sampler == "ddim" else [[]]
-    for more in images + [[]] * (images != [[]]):
+    for more in ([], ["task.images=[0,1]"]) if task == "interpolate" else ([],):
         caplog.clear()
         bars.clear()
         scale = [] if task == "guidance_sweep" else ["guidance.scale=1"]
@@ -239,12 +239,6 @@ def test_a_task_says_at_its_start_how_long_it_is(task, sampler, run, caplog, mon
         assert announced == taken
         (bar,) = bars
         assert bar.total == bar.done == int(taken.replace(",", ""))
-
-
-CAN_WALK = {(task, "ddim") for task in TASKS} | {
-    (task, sampler) for task in TASKS for sampler in ("heun", "repaint") if task != "invert"
-}
-"""Inversion needs DDIM."""
 
 
 def test_the_record_says_what_was_done(run):
