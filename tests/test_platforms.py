@@ -59,7 +59,7 @@ UNIX = {"os": set(_OS.split()), "signal": set(_SIGNAL.split())}
 PLACES = "/tmp", "/dev", "/proc", "/etc", "/usr", "/var", "/home", "/opt", "C:\\"
 """Where folders of one system begin."""
 
-NOT_FILES = {"Image", "tarfile", "zipfile", "self"}
+NOT_FILES = {"Image", "os", "tarfile", "zipfile", "self"}
 """What has an `open` for other things than texts."""
 
 

@@ -65,12 +65,14 @@ def test_every_objective(schedule, parameterization):
         for place in DEVICES.values():
             cfg = composed("train", f"objective={objective}", *options)
             torch.manual_seed(0)
-            network = perturb(instantiate(cfg.network))
+            network, loss = perturb(instantiate(cfg.network)), instantiate(cfg.objective)
             parts = network, instantiate(cfg.schedule), instantiate(cfg.parameterization)
             with place() as device:
                 denoiser = Denoiser(*parts).to(device or "cpu")
                 x0, y = torch.randn(4, 1, 8, 8).to(device or "cpu"), torch.arange(4).to(device or "cpu")
-                losses.append(instantiate(cfg.objective)(denoiser, x0, y).tolist())
+                if isinstance(loss, torch.nn.Module):
+                    loss.to(device or "cpu")
+                losses.append(loss(denoiser, x0, y).tolist())
         assert losses[0] == losses[1]
 
 

@@ -14,6 +14,9 @@ LAST = "last.ckpt"
 
 KEY = "diffusion_lightning"
 
+YOUNGER = "younger_options"
+"""The entry of a checkpoint that was read: options that it lacked, and what it was written under."""
+
 ADDED: dict[str, Any] = {
     "network.norm_groups": None,
     "network.norm_eps": 1e-5,
@@ -83,8 +86,8 @@ def upgraded(checkpoint: dict[str, Any]) -> dict[str, Any]:
             f"and this version reads formats up to {FORMAT}: pip install --upgrade diffusion-lightning."
         )
     today = checkpoint | {"hyper_parameters": renamed(dict(checkpoint["hyper_parameters"]))}
-    config = with_defaults(today["hyper_parameters"])
-    for key, value in added_options(today).items():
+    config, today[YOUNGER] = with_defaults(today["hyper_parameters"]), added_options(today)
+    for key, value in today[YOUNGER].items():
         group, _, name = key.rpartition(".")
         (config.setdefault(group, {}) if group else config)[name] = value
     today["hyper_parameters"] = config

@@ -145,3 +145,7 @@ def remove_if_empty(*folders: Path) -> None:
         with suppress(OSError):
             if folder.resolve() != Path.cwd():
                 folder.rmdir()
+    # A log file there would be made at its first line
+    for handler in list(logging.root.handlers):
+        if isinstance(handler, logging.FileHandler) and not Path(handler.baseFilename).parent.exists():
+            logging.root.removeHandler(handler)

@@ -64,7 +64,7 @@ class SweepJobs(Callback):
         folder = Path(config.hydra.sweep.dir)
         failed = [file for file, time in _failures(folder).items() if self._before.get(file) != time]
         if failed:
-            first = json.loads(failed[0].read_text())["error"]
+            first = json.loads(failed[0].read_text(encoding="utf-8"))["error"]
             jobs = "a job of the sweep" if len(failed) == 1 else f"{len(failed)} jobs of the sweep"
             raise SystemExit(f"error: {jobs} failed ({folder}/*/{FAILURE}), the first with: {first}")
 
@@ -77,7 +77,7 @@ def worst(config: DictConfig) -> float:
 
 def failures(folder: Path) -> list[dict[str, Any]]:
     """One row for each job in the folder of a sweep that failed: its overrides, the error, its folder."""
-    records = [(json.loads(file.read_text()), file.parent.name) for file in _failures(folder)]
+    records = [(json.loads(file.read_text(encoding="utf-8")), file.parent.name) for file in _failures(folder)]
     return [record["overrides"] | {"failed": record["error"], "folder": name} for record, name in records]
 
 

@@ -34,9 +34,12 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
     if cfg.init:
         parameterization: Any = OmegaConf.to_container(cfg.parameterization, resolve=True)
         initialize(denoiser, cfg.init, parameterization)
+    times = instantiate(cfg.times)
+    with naming("objective"):
+        objective = instantiate(cfg.objective, _partial_=True)(times=times)
     return DiffusionModule(
         denoiser,
-        instantiate(cfg.objective, _partial_=True)(times=instantiate(cfg.times)),
+        objective,
         instantiate(cfg.guidance),
         instantiate(cfg.optimizer),
         instantiate(cfg.lr_schedule),

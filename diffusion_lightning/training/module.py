@@ -95,7 +95,16 @@ class DiffusionModule(LightningModule):
         return sum(map(batches.images_in, window))
 
     def on_train_start(self) -> None:
-        """Compile the network, if the run is long enough for it."""
+        """Compile the network, if the run is long enough for it.
+
+        Raises:
+            UserError: if the learning rate depends on the length of a run without end.
+        """
+        if self.lr_schedule.needs_length and math.isinf(self.trainer.estimated_stepping_batches):
+            raise UserError(
+                f"lr_schedule is {self.lr_schedule}, but the run has no last step: set trainer.max_epochs or "
+                "trainer.max_steps, or choose lr_schedule=constant."
+            )
         _lay_out_as_weights(self.trainer.optimizers)
         batches = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
         self.speed.chosen(self.device.type, batches, training=True).compile_in_place(self.denoiser.network)
@@ -216,24 +225,18 @@ class DiffusionModule(LightningModule):
             clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer; the warm-up counts images, for any batch size and number of processes.
-
-        Raises:
-            UserError: if the learning rate depends on the length of a run without end.
-        """
+        """The optimizer; the warm-up counts images, for any batch size and number of processes."""
         optimizer: Any = self.optimizer(self.parameters())
         allow_clipping(optimizer)
 
         def warmup(step: int) -> float:
             return min(1.0, (self.images_seen + self._images_of_next_step) / max(1, self.warmup_images))
 
-        total = self.trainer.estimated_stepping_batches
-        if self.lr_schedule.needs_length and not math.isfinite(total):
-            raise UserError(
-                f"lr_schedule is {self.lr_schedule}, but the run has no last step: set trainer.max_epochs or "
-                "trainer.max_steps, or choose lr_schedule=constant."
-            )
-        scheduler = LambdaLR(optimizer, lambda step: warmup(step) * self.lr_schedule(min(1.0, step / total)))
+        def progress(step: int) -> float:
+            # The number of steps is known when the data are loaded, which a resumed run does later than this
+            return step and min(1.0, step / self.trainer.estimated_stepping_batches)
+
+        scheduler = LambdaLR(optimizer, lambda step: warmup(step) * self.lr_schedule(progress(step)))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.checkpoints.format import LAST, added_options, resumes_exactly
+from diffusion_lightning.checkpoints.format import LAST, YOUNGER, resumes_exactly
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.options import decisive, flat
@@ -137,7 +137,7 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
         checkpoint.get("finished", False),
         checkpoint["epoch"],
         checkpoint.get("images_per_step"),
-        added_options(checkpoint),
+        checkpoint[YOUNGER],
     )
 
 

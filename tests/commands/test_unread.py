@@ -15,10 +15,10 @@ GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.n
 COMMANDS = {
     "train": {"experiment", "search", "debug", "dataset", "network", "extractor", "schedule", "objective"}
     | {"parameterization", "guidance", "sampler", "clamp", "trainer", "speed", "callbacks", "logger"}
-    | {"paths", "optimizer"},
+    | {"paths", "optimizer", "lr_schedule", "times"},
     "sample": {"task", "sampler", "clamp", "speed"},
     "evaluate": {"sampler", "clamp", "speed", "dataset", "extractor", "metrics", "logger", "study"},
-    "train_extractor": {"dataset", "extractor"},
+    "train_extractor": {"dataset", "extractor", "optimizer", "recipe", "speed"},
 }
 """Command → the groups that it reads."""
 DATA_SET = {"evaluate": ["dataset=digits"]}
@@ -79,7 +79,7 @@ BELOW = [
         ("evaluate", "paths.x"),
     ),
     *(("evaluate", "guidance.x"), ("evaluate", "trainer.x"), ("evaluate", "optimizer.lr")),
-    *(("evaluate", "callbacks.ema.decay"), ("train_extractor", "optimizer.lr")),
+    ("evaluate", "callbacks.ema.decay"),
     *(("train_extractor", "trainer.max_epochs"), ("train_extractor", "callbacks.x")),
 ]
 
@@ -110,12 +110,12 @@ def test_an_argument_that_the_command_gives_itself(command, option):
 def test_a_key_of_a_users_own_config_is_read_if_another_is_made_of_it(command, tmp_path):
     folder = tmp_path / "sampler" if command in ("sample", "evaluate") else tmp_path / "dataset"
     folder.mkdir()
-    (folder / "mine.yaml").write_text("# @package _global_\nhalf: 3\n")
+    (folder / "mine.yaml").write_text("# @package _global_\nthird: 3\n")
     search, group = f"hydra.searchpath=[{tmp_path}]", folder.name
-    with pytest.raises(UserError, match=r"^half is unknown, nothing reads it"):
+    with pytest.raises(UserError, match=r"^third is unknown, nothing reads it"):
         check(command, search, f"{group}=mine")
-    check(command, search, f"{group}=mine", "seed=${half}")
-    check(command, "+half=3", "seed=${half}")
+    check(command, search, f"{group}=mine", "seed=${third}")
+    check(command, "+third=3", "seed=${third}")
 
 
 @pytest.mark.parametrize(

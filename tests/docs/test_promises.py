@@ -156,6 +156,24 @@ class Part(dl.Objective):
 """,
         {},
     ),
+    "times": (
+        """
+class Part(dl.TimeDistribution):
+    "Late times."
+    def __call__(self, schedule, n):
+        return 1 - 0.5 * torch.rand(n, dtype=torch.float64)
+""",
+        {},
+    ),
+    "lr_schedule": (
+        """
+class Part(dl.LearningRateSchedule):
+    "A line to 0."
+    def __call__(self, progress):
+        return 1 - progress
+""",
+        {},
+    ),
     "network": (
         """
 class Part(torch.nn.Module):

@@ -30,7 +30,7 @@ def test_a_run_starts_from_the_averaged_weights_of_another(first, tmp_path):
     ("options", "message"),
     [
         (["parameterization=v"], "the network's output would mean something else"),
-        (["network.width=12"], "does not fit this network: size mismatch"),
+        (["network.width=16"], "does not fit this network: size mismatch"),
         (["init=nowhere"], "no checkpoint at nowhere"),
     ],
     ids=str,

@@ -29,6 +29,7 @@ class Spoil(Callback):
                 losses = torch.where(torch.arange(len(t)) == self.image, losses * self.value, losses)
             return losses
 
+        spoilt.times = objective.times
         pl_module.objective = spoilt
 
 

@@ -27,7 +27,7 @@ def test_a_walk_that_overflows_is_a_warning_and_training_goes_on(kind, tmp_path,
     model = module(p_uncond=0.1)
     with caplog.at_level(logging.WARNING):
         trainer = fit(model, [callback], max_epochs=2, limit_train_batches=4)
-    warnings = [record.getMessage() for record in caplog.records if "is not finite" in record.getMessage()]
+    warnings = [record.getMessage() for record in caplog.records if " of step " in record.getMessage()]
     steps = [2, 4, 6, 8] if kind == "samples" else [4, 8]
     for step, warning in zip(steps, warnings, strict=True):
         assert warning.startswith(f"no {kind} of step {step}: DDIM, step ") and "\n" not in warning

@@ -119,7 +119,7 @@ def test_labels_are_drawn_in_turn(extractor):
     fid = TrackFID(guided, extractor, DDIM(2), num_images=12, batch_size=5)
     seen = []
     model = module(p_uncond=0.0)
-    model.denoiser.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
+    model.denoiser.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
     fit(model, [fid], limit_train_batches=0, limit_val_batches=0)
     fid.on_fit_start(model.trainer, model)
     fid._draw(model.trainer, model)
