@@ -294,6 +294,7 @@ def test_a_submitted_sweep_goes_on_where_it_stopped(tmp_path):
     assert leaderboard(tmp_path / "sweep") == rows
 
 
+@pytest.mark.slow
 def test_optuna_finds_the_best_of_its_trials_and_goes_on_with_the_same(tmp_path):
     options = [*SMALL, "hydra/sweeper=optuna", "optimizer.lr=tag(log, interval(1e-4, 1e-1))"]
     options += ["hydra.sweep.dir=sweep", "optimized_metric=val/loss_t0-25"]

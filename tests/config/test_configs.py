@@ -134,8 +134,13 @@ def test_mnist_network_has_one_to_two_million_parameters():
 
 @pytest.mark.many_steps
 @pytest.mark.parametrize("sampler", names("sampler"))
-@pytest.mark.parametrize("schedule", names("schedule"))
-@pytest.mark.parametrize("parameterization", names("parameterization"))
+@pytest.mark.parametrize(
+    ("schedule", "parameterization"),
+    sorted(
+        {(name, "eps") for name in names("schedule")}
+        | {("linear", name) for name in names("parameterization")}
+    ),
+)
 def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, parameterization):
     cfg = composed(
         "train", f"sampler={sampler}", f"schedule={schedule}", f"parameterization={parameterization}"
@@ -144,7 +149,7 @@ def test_every_sampler_as_shipped_draws_gaussian_data(sampler, schedule, paramet
     p = instantiate(cfg.parameterization)
     denoiser = through_a_network(oracle, p)
     torch.manual_seed(0)
-    x = normal(20_000, 1, 1, 1)
+    x = normal(10_000, 1, 1, 1)
     images = build_sampling(cfg).sampler(sampling_model(denoiser, Bounded()), x)
     assert images.mean().item() == pytest.approx(oracle.mean, abs=0.02)
     assert images.std().item() == pytest.approx(oracle.std, rel=0.1)
