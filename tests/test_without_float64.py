@@ -90,6 +90,7 @@ def drawn(run, folder, *options):
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", names("sampler"))
 def test_every_sampler(sampler, trained_digits, tmp_path):
     cpu, there = drawn(trained_digits, tmp_path, f"sampler={sampler}", "sampler.steps=4", "num_images=4")
@@ -101,6 +102,7 @@ SLOW = pytest.mark.slow
 PARTS = ["sampler/grid", "clamp", "sampler/corrector", pytest.param("sampler/predictor", marks=SLOW)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_a_sampler(part, trained_digits, tmp_path):
     composite = ["sampler=predictor_corrector"] if part.endswith(("predictor", "corrector")) else []
@@ -124,6 +126,7 @@ SHORT = {
 TASKS = [pytest.param(name, marks=SLOW) if name == "sampler_study" else name for name in names("task")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task(task, trained_digits, tmp_path):
     short = [] if task == "sampler_study" else ["sampler.steps=3"]
@@ -137,6 +140,7 @@ def test_the_ends_of_drawn_strips(trained_digits, tmp_path):
     assert cpu == there
 
 
+@pytest.mark.slow
 def test_every_metric(trained_digits, tmp_path):
     figures = []
     for name, place in DEVICES.items():
@@ -150,6 +154,7 @@ def test_every_metric(trained_digits, tmp_path):
         assert figures[1][part] == pytest.approx(figures[0][part], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_python_interface(trained_digits):
     model = load(trained_digits, device="cpu")
     short = {"sampler": DDIM(5), "progress": False}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffusion_lightning.diffusion.grids import Karras, LogSNR
-from diffusion_lightning.diffusion.parameterizations import X0, Eps, V
+from diffusion_lightning.diffusion.parameterizations import EDM, X0, Eps, V
 from diffusion_lightning.diffusion.samplers import (
     DDIM,
     DDPM,
@@ -32,8 +32,16 @@ pytestmark = pytest.mark.many_steps
 SCHEDULES = pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
 PARAMETERIZATIONS_AND_SHAPES = pytest.mark.parametrize(
     ("p", "shape"),
-    [(Eps(), "image"), (X0(), "image"), (V(), "image"), (V(), "points")],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+    [
+        pytest.param(p, shape, id=f"{type(p).__name__}-{shape}", marks=[pytest.mark.slow] * (not quick))
+        for p, shape, quick in (
+            (Eps(), "image", True),
+            (V(), "points", True),
+            (X0(), "image", False),
+            (V(), "image", False),
+            (EDM(), "image", False),
+        )
+    ],
 )
 
 

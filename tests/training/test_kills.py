@@ -53,6 +53,7 @@ def test_a_signal_ends_the_process_with_its_exit_code(number, tmp_path):
     assert process.exitcode == 128 + number and time.monotonic() - signal_at < 30
 
 
+@pytest.mark.slow
 def test_a_kill_inside_the_write_costs_nothing(uninterrupted, tmp_path):
     process = start(train_in, tmp_path / "run", LONG, callbacks=[KillWhileSaving(5)])
     process.join()

@@ -29,7 +29,10 @@ def places(count, seed):
     return [i / count + random.Random(f"{seed} {i}").random() / count for i in range(count)]
 
 
-@pytest.mark.parametrize("place", places(8, seed=0))
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(place, marks=[pytest.mark.slow] * (i % 2)) for i, place in enumerate(places(8, seed=0))],
+)
 def test_a_run_may_die_anywhere(uninterrupted, place, tmp_path):
     hooks, expected = uninterrupted
     n = 1 + int(place * len(hooks))
@@ -51,12 +54,18 @@ def test_a_run_may_die_again_and_again(uninterrupted, tmp_path):
     "options",
     [
         ["trainer.accumulate_grad_batches=4", "callbacks.last.every_n_steps=1"],  # of 6 batches
-        ["trainer.val_check_interval=0.5", "callbacks.sample_grid.every_n_steps=3", "guidance=cfg"],
-        [
-            "trainer.check_val_every_n_epoch=null",
-            "trainer.val_check_interval=4",
-            "trainer.precision=bf16-mixed",
-        ],
+        pytest.param(
+            ["trainer.val_check_interval=0.5", "callbacks.sample_grid.every_n_steps=3", "guidance=cfg"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [
+                "trainer.check_val_every_n_epoch=null",
+                "trainer.val_check_interval=4",
+                "trainer.precision=bf16-mixed",
+            ],
+            marks=pytest.mark.slow,
+        ),
         ["callbacks=fid", "callbacks.checkpoint.monitor=fid", "callbacks.fid.every_n_epochs=2", *FID],
     ],
     ids=lambda options: options[0],

@@ -86,7 +86,14 @@ def scores(folder):
     }
 
 
-@pytest.mark.parametrize("moment", ["on_train_batch_end 5", "on_validation_end 9", "on_train_batch_start 13"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("on_train_batch_end 5", marks=pytest.mark.slow),
+        "on_validation_end 9",
+        pytest.param("on_train_batch_start 13", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_may_be_moved_and_resumed_with_any_of_them(uninterrupted, moment, tmp_path):
     hooks, expected, best = uninterrupted
     with pytest.raises(Died):
