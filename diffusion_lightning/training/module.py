@@ -156,11 +156,10 @@ class DiffusionModule(LightningModule):
         if stage == "val":
             self.log("val/loss", mean, prog_bar=True)
         for name, value in zip(LossByTime.names, quarters, strict=True):
-            # Monitors find the name all the same
-            empty = bool(value.isnan() & mean.isfinite())
-            self.log(f"{stage}/loss_{name}", value, logger=not empty)
-            if empty:
+            if value.isnan() and mean.isfinite():
                 log.info("%s/loss_%s is not logged: no image had such a time", stage, name)
+            else:
+                self.log(f"{stage}/loss_{name}", value)
         metric.reset()
 
     def configure_model(self) -> None:
