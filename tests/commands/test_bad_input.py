@@ -647,9 +647,14 @@ def test_odd_input_works(about, command, here):
 
 
 @pytest.mark.parametrize(
-    "case", [COMMAND_LINE[6], TRAINING[0], CHECKPOINTS[4]], ids=lambda case: case.command
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow] * (case is not TRAINING[0]), id=case.command)
+        for case in (COMMAND_LINE[6], TRAINING[0], CHECKPOINTS[4])
+    ],
 )
 def test_a_process_of_its_own_says_the_same(case, here):
+    shutil.rmtree(here / "new", ignore_errors=True)
     script, *own = arguments(case.command)
     inside, outside = run_here(script, *own, cwd=here), run(script, *own, cwd=here)
     assert outside.returncode == inside.returncode != 0

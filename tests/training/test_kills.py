@@ -84,6 +84,7 @@ def full(request, tmp_path):
     subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_line_and_keeps_the_last_good_checkpoint(uninterrupted, full, tmp_path):
     with pytest.raises(UserError, match=r"last.ckpt could not be written .*resume=true"):
         train_in(tmp_path / "run", LONG)
