@@ -31,6 +31,15 @@ def atomic_write(path: Path, mode: str = "w", writer: str = "") -> Iterator[IO[A
         raise
 
 
+def read_json(path: Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        ValueError: if it is no JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_json(value: Any, path: Path) -> None:
     """Write plain containers as JSON; a number that is not finite, which JSON does not know, is null."""
     with atomic_write(path) as file:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from diffusion_lightning.checkpoints.format import upgraded
+from diffusion_lightning.checkpoints.format import LAST, upgraded
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
@@ -35,7 +35,7 @@ def find_checkpoint(path: str | Path) -> Path:
         UserError: if there is none.
     """
     path = Path(path).expanduser()
-    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    file = path / "checkpoints" / LAST if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder.")
     return file

@@ -5,12 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from diffusion_lightning.commands.folders import held, job_out
-from diffusion_lightning.commands.swept import swept
+from diffusion_lightning.commands.swept import sweeping, swept
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
@@ -108,8 +106,7 @@ def _check(cfg: DictConfig) -> None:
     check_at_least("num_images", cfg.num_images, 2, 10_000_000)
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
-    sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    if check_at_least("devices", cfg.devices) > 1 and sweeping:
+    if check_at_least("devices", cfg.devices) > 1 and sweeping():
         raise UserError("a sweep measures on one device: leave devices=1, or run the evaluations one by one.")
 
 

@@ -23,7 +23,7 @@ LOCK = ".lock"
 """The file by which a process holds a folder while it works there."""
 
 NO_LOCKS = errno.ENOLCK, errno.EOPNOTSUPP
-"""What a disk answers that knows no locks, such as some networks' disks."""
+"""Errors of a file system without locks, such as some network drives."""
 
 
 def new_folder(parent: str) -> str:

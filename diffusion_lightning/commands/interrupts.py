@@ -1,10 +1,11 @@
 """Ctrl-C in any command: one line, and the exit code of a shell."""
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from diffusion_lightning.commands.run_names import process_number
 
 EXIT_CODE = 128 + signal.SIGINT
 
@@ -19,6 +20,6 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":
+        if not process_number():
             print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)
         raise SystemExit(EXIT_CODE) from None

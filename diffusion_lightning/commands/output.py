@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 
 class Output:
-    """A text stream which says nothing more once nobody reads it; the work whose output it is goes on."""
+    """A text stream that drops what is written once nobody reads it; the work itself continues."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

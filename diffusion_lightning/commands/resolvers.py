@@ -18,7 +18,7 @@ from diffusion_lightning.commands.swept import all_swept, remember
 from diffusion_lightning.config.options import unnamed
 
 FORBIDDEN = ' <>:"|?*\\'
-"""Characters that the name of a job's folder has not; Windows allows but the first in none."""
+"""Characters left out of the names of jobs' folders; Windows allows none of them but the space."""
 
 
 def register(swept: Collection[str] = ()) -> None:

@@ -1,6 +1,5 @@
 """A job of a sweep that fails: it is recorded, counts as the worst of a search, and the other jobs run."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from diffusion_lightning.commands.messages import no_option, user_message
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import read_json, write_json
 
 FAILURE = "failed.json"
 """The file that a job leaves in its folder if it failed; it is gone when the job succeeds later."""
@@ -64,7 +63,7 @@ class SweepJobs(Callback):
         folder = Path(config.hydra.sweep.dir)
         failed = [file for file, time in _failures(folder).items() if self._before.get(file) != time]
         if failed:
-            first = json.loads(failed[0].read_text(encoding="utf-8"))["error"]
+            first = read_json(failed[0])["error"]
             jobs = "a job of the sweep" if len(failed) == 1 else f"{len(failed)} jobs of the sweep"
             raise SystemExit(f"error: {jobs} failed ({folder}/*/{FAILURE}), the first with: {first}")
 
@@ -77,7 +76,7 @@ def worst(config: DictConfig) -> float:
 
 def failures(folder: Path) -> list[dict[str, Any]]:
     """One row for each job in the folder of a sweep that failed: its overrides, the error, its folder."""
-    records = [(json.loads(file.read_text(encoding="utf-8")), file.parent.name) for file in _failures(folder)]
+    records = [(read_json(file), file.parent.name) for file in _failures(folder)]
     return [record["overrides"] | {"failed": record["error"], "folder": name} for record, name in records]
 
 
@@ -97,8 +96,7 @@ def _record(error: Exception, file: Path) -> None:
 
     message = user_message(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
     file.parent.mkdir(parents=True, exist_ok=True)  # a job that wrote nothing has no folder any more
-    with atomic_write(file) as record:
-        json.dump({"overrides": overrides(), "error": message}, record, indent=2)
+    write_json({"overrides": overrides(), "error": message}, file)
 
 
 def _failures(folder: Path) -> dict[Path, int]:

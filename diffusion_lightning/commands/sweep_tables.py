@@ -4,7 +4,6 @@ Sweeps (`-m`) of `train.py` and `evaluate.py` write it; for the folder of a swee
 `python -m diffusion_lightning.commands.sweep_tables <sweep folder>`.
 """
 
-import json
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -22,7 +21,7 @@ from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.commands.sweep_jobs import SweepJobs, failures
 from diffusion_lightning.config.changed import changed
-from diffusion_lightning.files import write_json
+from diffusion_lightning.files import read_json, write_json
 from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
@@ -107,8 +106,7 @@ class EvaluationTable(SweepTable):
         from diffusion_lightning.evaluation.record import RECORD
 
         rows = [
-            _evaluation(json.loads(file.read_text(encoding="utf-8"))) | {"folder": file.parent.name}
-            for file in folder.glob(f"*/{RECORD}")
+            _evaluation(read_json(file)) | {"folder": file.parent.name} for file in folder.glob(f"*/{RECORD}")
         ]
         return sorted(_filled(rows), key=_by_value)
 
@@ -166,10 +164,7 @@ class TrainingTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """One row per result.json, the best first."""
-        results = [
-            (json.loads(file.read_text(encoding="utf-8")), file.parent.name)
-            for file in folder.glob(f"*/{RESULT}")
-        ]
+        results = [(read_json(file), file.parent.name) for file in folder.glob(f"*/{RESULT}")]
         return [
             _training(result) | {"folder": name}
             for result, name in sorted(results, key=lambda named: _score(named[0]))

@@ -22,9 +22,11 @@ def all_swept(config: Any) -> set[str]:
     return _typed | {str(name).lstrip("+~") for name in params}
 
 
+def sweeping() -> bool:
+    """Whether this process does a job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def swept() -> set[str]:
     """Those of the sweep that this process does a job of; none if it does no sweep."""
-    config: Any = HydraConfig.instance().cfg
-    if config is None or config.hydra.mode != RunMode.MULTIRUN:
-        return set()
-    return all_swept(config)
+    return all_swept(HydraConfig.instance().cfg) if sweeping() else set()

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held
 from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.run_names import process_number
-from diffusion_lightning.commands.swept import swept
+from diffusion_lightning.commands.swept import sweeping, swept
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 
@@ -45,7 +43,7 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.loggers import last_values
     from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
-    from diffusion_lightning.training.module import check_images_per_step
+    from diffusion_lightning.training.module import check_images_per_step, images_of_step
     from diffusion_lightning.training.resume import IMAGES, earlier_run, named_options, wandb_id
 
     folder, composed = Path(cfg.paths.run_dir), cfg
@@ -68,8 +66,7 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
         cfg = changed(cfg, {"logger.wandb.id": known or uuid.uuid4().hex[:8]})
     trainer = build_trainer(cfg, [*callbacks, HydraRecord(composed, folder, resumed=before is not None)])
     if before and before.images_per_step:
-        per_step = cfg.dataset.batch_size * trainer.world_size * trainer.accumulate_grad_batches
-        check_images_per_step(before.images_per_step, per_step)
+        check_images_per_step(before.images_per_step, images_of_step(trainer, cfg.dataset.batch_size))
     if not before and not process_number():
         data.prepare_data()
         cfg = changed(cfg, {IMAGES: data.contents()})
@@ -93,7 +90,7 @@ def _fit(
 ) -> None:
     """Train; processes that the trainer starts end with this one."""
     launcher = trainer.strategy.launcher
-    if launcher is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if launcher is not None and sweeping():
         # Lightning would start the whole sweep again in every process
         raise UserError(
             "a sweep trains each job in one process: leave trainer.devices=1, or let SLURM start the "

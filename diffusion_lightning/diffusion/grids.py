@@ -15,7 +15,7 @@ from diffusion_lightning.errors import UserError, check_at_least, check_positive
 
 LAM_MIN = -5.1
 """Where σ/α = 164. The marginal there is pure noise to one part in 10,000. The cosine schedule's σ/α reaches
-20,000: a short walk would spend half of its steps beyond, and a solver that goes on to the next time by the
+20,000: a short walk would spend half of its steps beyond, and a solver that steps to the next time by the
 mean of two slopes would be carried out of all images by the first. Linear's λ(1) is -5.06.
 
 Source: Lu et al. 2022 (DPM-Solver, arXiv 2206.00927), appendix D.1, which starts the cosine schedule at
@@ -26,7 +26,7 @@ class Grid(ABC):
     """N decreasing times from t_start; a new grid writes `times` and nothing else.
 
     The walk steps t_N → … → t_1 and ends with the prediction of x0 at t_1. It starts no noisier than λ = -5.1
-    (`LAM_MIN`), whatever the grid: where a schedule goes on to more noise, t_N is the time of that λ.
+    (`LAM_MIN`), whatever the grid: where a schedule has more noise at t = 1, t_N is the time of that λ.
     """
 
     def __call__(self, schedule: Schedule, steps: int, t_start: float = 1.0) -> list[float]:
@@ -130,7 +130,7 @@ class Karras(Grid):
 class Times(Grid):
     """Times written by hand, whatever number of steps a sampler asks for.
 
-    The walk starts at t_start, or where all is noise, and goes on to those times that are later in the walk.
+    The walk starts at t_start, or where all is noise, and continues with the times below its start.
 
     Args:
         times: strictly decreasing, in (0, 1].

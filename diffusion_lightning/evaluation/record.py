@@ -1,6 +1,5 @@
 """What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
-import json
 import platform
 from collections.abc import Collection
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
 from diffusion_lightning.evaluation.inputs import data_set
 from diffusion_lightning.evaluation.measure import ReferenceData
+from diffusion_lightning.files import read_json
 from diffusion_lightning.hashing import file_sha256
 
 RECORD = "evaluation.json"
@@ -113,7 +113,7 @@ def already_done(out: Path, asked: dict[str, Any], swept: Collection[str] = ()) 
     if not (out / RECORD).exists():
         return None
     try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        record = read_json(out / RECORD)
     except ValueError:
         raise UserError(f"{out / RECORD} is damaged: add overwrite=true, or choose another out=.") from None
     if not isinstance(record, dict) or not _same(record, asked, swept):

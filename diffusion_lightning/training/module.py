@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -81,8 +81,7 @@ class DiffusionModule(LightningModule):
     @property
     def images_per_step(self) -> int:
         """Images of an optimizer step of whole batches, over all processes."""
-        trainer = self.trainer
-        return data_of(trainer).batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        return images_of_step(self.trainer, data_of(self.trainer).batch_size)
 
     @property
     def _images_of_next_step(self) -> int:
@@ -228,18 +227,26 @@ class DiffusionModule(LightningModule):
         optimizer: Any = self.optimizer(self.parameters())
         allow_clipping(optimizer)
 
-        def warmup(step: int) -> float:
-            return min(1.0, (self.images_seen + self._images_of_next_step) / max(1, self.warmup_images))
-
-        def progress(step: int) -> float:
+        def factor(step: int) -> float:
+            warmup = min(1.0, (self.images_seen + self._images_of_next_step) / max(1, self.warmup_images))
             # The number of steps is known when the data are loaded, which a resumed run does later than this
-            return step and min(1.0, step / self.trainer.estimated_stepping_batches)
+            progress = step and min(1.0, step / self.trainer.estimated_stepping_batches)
+            return warmup * self.lr_schedule(progress)
 
-        scheduler = LambdaLR(optimizer, lambda step: warmup(step) * self.lr_schedule(progress(step)))
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
         }
+
+
+def images_of_step(trainer: Trainer, batch_size: int) -> int:
+    """Images of an optimizer step of whole batches, over all processes.
+
+    Args:
+        trainer: says how many processes there are, and how many batches make a step.
+        batch_size: images per process and batch.
+    """
+    return batch_size * trainer.world_size * trainer.accumulate_grad_batches
 
 
 def check_images_per_step(before: int, now: int) -> None:

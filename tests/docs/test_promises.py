@@ -40,7 +40,7 @@ def commands():
 
 
 def first(option):
-    """The first value of a sweep, any one of an interval; other options as they are."""
+    """The first value of a sweep, or a value within an interval; other options unchanged."""
     override = OverridesParser.create().parse_override(readable(option))
     if not override.is_sweep_override():
         return [readable(option)]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from diffusion_lightning.errors import check_counts
-from diffusion_lightning.evaluation.extractors.loading import check_channels, load_weights
+from diffusion_lightning.evaluation.extractors.loading import check_channels, check_sizes, load_weights
 from diffusion_lightning.images import from_uint8
 
 
@@ -32,9 +31,7 @@ class Classifier(nn.Module):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts(image_channels=image_channels, num_classes=num_classes, widths=len(widths))
-        for width in widths:
-            check_counts(widths=width)
+        check_sizes(image_channels, num_classes, widths)
         self.image_channels = image_channels
         ins = [image_channels, *widths[:-1]]
         self.trunk = nn.Sequential(*(_pair(i, o) for i, o in zip(ins, widths, strict=True)))

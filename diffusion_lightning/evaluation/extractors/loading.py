@@ -1,10 +1,11 @@
-"""What trained extractors share: weights from a file, and images of the right number of channels."""
+"""What trained extractors share: sizes, weights from a file, and images of the right number of channels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from diffusion_lightning.errors import UserError, first_load_error
+from diffusion_lightning.errors import UserError, check_counts, first_load_error
 from diffusion_lightning.evaluation.extractors.weights import known_weights
 
 SHIPPED = Path(__file__).with_name("shipped")
@@ -27,6 +28,13 @@ def load_weights(extractor: nn.Module, weights: str, sha256: str | None) -> None
         raise UserError(f"{file} is not a safetensors file ({error}).") from None
     except RuntimeError as error:
         raise UserError(f"{file} does not fit the extractor: {first_load_error(error)}") from None
+
+
+def check_sizes(image_channels: int, num_classes: int, widths: Sequence[int]) -> None:
+    """Refuse what is not a positive integer, or no widths at all."""
+    check_counts(image_channels=image_channels, num_classes=num_classes, widths=len(widths))
+    for width in widths:
+        check_counts(widths=width)
 
 
 def check_channels(pixels: Tensor, image_channels: int) -> None:

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, max_pool2d, unfold
 
-from diffusion_lightning.errors import check_counts
-from diffusion_lightning.evaluation.extractors.loading import check_channels, load_weights
+from diffusion_lightning.evaluation.extractors.loading import check_channels, check_sizes, load_weights
 from diffusion_lightning.images import from_uint8
 
 PATCH = 2
@@ -43,9 +42,7 @@ class ResNet(nn.Module):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts(image_channels=image_channels, num_classes=num_classes, widths=len(widths))
-        for width in widths:
-            check_counts(widths=width)
+        check_sizes(image_channels, num_classes, widths)
         self.image_channels = image_channels
         directions = image_channels * PATCH**2
         self.whitening = nn.Conv2d(image_channels, 2 * directions, PATCH).requires_grad_(False)

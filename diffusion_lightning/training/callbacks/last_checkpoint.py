@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from diffusion_lightning.checkpoints.format import LAST
 from diffusion_lightning.compat import set_logged_step
 from diffusion_lightning.distributed import true_anywhere, world_size
 from diffusion_lightning.errors import UserError, check_at_least
@@ -53,7 +54,7 @@ class LastCheckpoint(Checkpoint):
             check_at_least("every_n_steps", every_n_steps)
         if every_n_minutes is not None and not every_n_minutes > 0:
             raise UserError(f"every_n_minutes is {every_n_minutes}; it must be positive, or null.")
-        self.path = Path(folder) / "last.ckpt"
+        self.path = Path(folder) / LAST
         self.every_n_steps = every_n_steps
         self.every_n_seconds = float("inf") if every_n_minutes is None else 60 * every_n_minutes
         self._finished = False

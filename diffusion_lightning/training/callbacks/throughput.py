@@ -31,9 +31,10 @@ class Throughput(TQDMProgressBar):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Choose between a bar and lines; process 0 shows either."""
         super().setup(trainer, pl_module, stage)
-        self._lines = trainer.is_global_zero and self.is_enabled and not watched(sys.stdout)
+        self._lines = False
         self._next_line = time.monotonic() + LINE_EVERY
         if not watched(sys.stdout):
+            self._lines = trainer.is_global_zero and self.is_enabled
             self.disable()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
@@ -55,9 +56,8 @@ class Throughput(TQDMProgressBar):
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             pl_module.log("train/images_per_second", self._images / self._training_seconds)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if (
-            time.monotonic() > self._next_line + LINE_EVERY
-        ):  # an epoch that is longer than the lines' distance
+        # A line within an epoch only if its end would come too late
+        if time.monotonic() > self._next_line + LINE_EVERY:
             self._line(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
