@@ -132,7 +132,7 @@ class SamplingRequest:
         known = {
             "data": data,
             "model": f"{type(denoiser.network).__name__}, {', '.join(parts)}",
-            "sampler": f"{type(sampler).__name__}, {sampler.steps or denoiser.schedule.T} steps",
+            "sampler": f"{type(sampler).__name__}, {len(sampler.times(denoiser.schedule))} steps",
             "guidance": f"w = {guidance.scale:g}" if guidance.uses_labels else "unconditional",
             "seed": f"seed {self.seed}",
         }

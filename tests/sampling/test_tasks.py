@@ -206,6 +206,16 @@ def test_many_images_are_shown_on_pages_or_not_at_all(run, caplog):
     ]
 
 
+def test_a_title_counts_the_steps_that_are_walked(run, monkeypatch):
+    """Those of a grid of given times, whatever `sampler.steps` says."""
+    said = []
+    monkeypatch.setattr(
+        "diffusion_lightning.images.captioned", lambda grid, captions, *_: said.append(captions) or grid
+    )
+    run("sampler/grid=times", "sampler.grid.times=[1,0.5,0.1]", "sampler.steps=50", "num_images=2")
+    assert "DDIM, 3 steps" in said[0].title
+
+
 def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
     said = []
     monkeypatch.setattr(
