@@ -8,7 +8,10 @@ from tests.support.shapes import check_shapes
 # Before anything imports the maths: the shapes in its signatures are checked at every call.
 install_import_hook("diffusion_lightning.diffusion", f"{check_shapes.__module__}.{check_shapes.__name__}")
 
-from tests.support.command import succeed  # noqa: E402
+from tests.support import hydra_files  # noqa: E402
+from tests.support.in_process import succeed_here  # noqa: E402
+
+hydra_files.read_once()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,11 +34,11 @@ def trained_digits(tmp_path_factory, worker_id):
     """The run of a small guided model of the digits that has learned something; all workers share it."""
     own = tmp_path_factory.getbasetemp()
     folder = own if worker_id == "master" else own.parent
-    options = ["experiment=digits_cfg", "network.width=16", "trainer.max_epochs=15", "optimizer.lr=4e-3"]
+    options = ["experiment=digits_cfg", "network.width=16", "trainer.max_epochs=5", "optimizer.lr=8e-3"]
     options += ["callbacks.sample_grid=null", "hydra.run.dir=trained_digits"]
     with FileLock(folder / "trained_digits.lock"):
         if not (folder / "trained_digits").exists():
-            succeed("train.py", *options, cwd=folder, timeout=300)
+            succeed_here("train.py", *options, cwd=folder)
     return folder / "trained_digits"
 
 

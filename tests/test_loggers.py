@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from diffusion_lightning.training.build import build_callbacks, build_module
-from tests.support.command import ROOT, succeed
+from tests.support.command import ROOT
 from tests.support.configs import composed
-from tests.support.runs import train_in
+from tests.support.runs import succeed_apart, train_in
 from tests.support.wandb_files import history, parts, records
 
 API_KEY = "0123456789abcdef" * 2 + "01234567"
@@ -30,8 +30,8 @@ def run(tmp_path_factory):
     args += ["logger=wandb", "logger.wandb.offline=true"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_API_KEY", API_KEY)
-        succeed("train.py", *args, "trainer.max_epochs=1", cwd=folder)
-        succeed("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=folder)
+        succeed_apart("train.py", *args, "trainer.max_epochs=1", cwd=folder)
+        succeed_apart("train.py", *args, "trainer.max_epochs=2", "resume=true", cwd=folder)
     return folder / "run"
 
 

@@ -123,7 +123,7 @@ def test_sweep_names_its_folders_and_survives_a_bad_job(tmp_path):
 
 def test_a_sweep_of_samples_names_its_folders(trained, tmp_path):
     options = ["sampler=ddim,heun", "sampler.steps=3", "num_images=2", "hydra.sweep.dir=sweep"]
-    succeed("sample.py", "-m", f"checkpoint='{trained}'", *options, cwd=tmp_path)
+    succeed_here("sample.py", "-m", f"checkpoint='{trained}'", *options, cwd=tmp_path)
     for name, nfe in (("ddim", 3), ("heun", 5)):
         folder = tmp_path / "sweep" / f"num_images=2,sampler.steps=3,sampler={name}"
         assert json.loads((folder / "sampling.json").read_text())["nfe"] == nfe

@@ -32,6 +32,7 @@ from tests.support.command import succeed
 from tests.support.configs import composed, names
 from tests.support.images import random_pixels
 from tests.support.in_process import run_here, succeed_here
+from tests.support.runs import succeed_apart
 from tests.support.wandb_files import history, parts
 
 SMALL = ["num_images=60", "sampler.steps=5"]
@@ -185,7 +186,7 @@ def test_features_may_be_any_modules(measure):
 def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_digits):
     of_model = measure(*SMALL, "metrics=[fid,kid,classes]")["samples"]
     options = ["num_images=60", "sampler.steps=5", "batch_size=60", "out=drawn"]
-    succeed("sample.py", f"checkpoint={trained_digits}", *options, cwd=Path.cwd())
+    succeed_here("sample.py", f"checkpoint={trained_digits}", *options, cwd=Path.cwd())
     of_file = measure("metrics=[fid,kid,classes]", of=[*FILE, "samples=drawn/samples.npz"], out="of file")
     # Another batch, another rounding: here and there a pixel falls on the other side
     assert of_file["samples"] == pytest.approx(of_model, rel=1e-3)
@@ -252,7 +253,7 @@ def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here, 
     options += ["logger=wandb", "logger.wandb.offline=true"]
     succeed_here("evaluate.py", "-m", *options[:6], "guidance.scale=3", cwd=here)
     before = {p: p.stat().st_mtime_ns for p in here.glob("study/*/evaluation.json")}
-    done = succeed("evaluate.py", "-m", *options, cwd=here)  # W&B keeps its first folder in a process
+    done = succeed_apart("evaluate.py", "-m", *options, cwd=here)  # W&B keeps its first folder in a process
     assert len(before) == 4 and done.stdout.count("done already") == 4
     assert all(p.stat().st_mtime_ns == time for p, time in before.items())
     with (here / "study" / "study.csv").open() as file:

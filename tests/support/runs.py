@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 import os
 import socket
+from pathlib import Path
 
 import torch
 from hydra.core.hydra_config import HydraConfig
@@ -11,10 +12,14 @@ from lightning.pytorch import Callback
 from omegaconf import OmegaConf, open_dict
 
 from diffusion_lightning.commands import train
+from tests.support.command import ROOT
 from tests.support.configs import composed
+from tests.support.in_process import succeed_here
 
 SMALL = [
     "network.width=8",
+    "network.channel_mults=[1]",
+    "network.attention_resolutions=[8]",
     "trainer.max_epochs=3",
     "trainer.limit_train_batches=6",
     "trainer.limit_val_batches=2",
@@ -45,8 +50,26 @@ PROCESSES.set_forkserver_preload(["tests.support.runs"])
 
 def start(function, *args, **kwargs):
     process = PROCESSES.Process(target=function, args=args, kwargs=kwargs)
+    before = Path.cwd()
+    os.chdir(ROOT)  # where the first process's server finds the tests
     process.start()
+    os.chdir(before)
     return process
+
+
+def succeed_apart(script, *args, cwd):
+    """`succeed` in a process of its own that need not import everything first."""
+    ours, theirs = PROCESSES.Pipe()
+    process = start(_tell, theirs, dict(os.environ), script, args, cwd)
+    theirs.close()  # so that a process that dies ends the wait
+    done = ours.recv()
+    process.join()
+    return done
+
+
+def _tell(connection, environment, script, args, cwd):
+    os.environ.update(environment)
+    connection.send(succeed_here(script, *args, cwd=cwd))
 
 
 def torchrun(rank, size):
