@@ -48,11 +48,6 @@ def earlier(tmp_path):
     return tmp_path
 
 
-def weights(run, kind):
-    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    return checkpoint[kind]
-
-
 def test_a_checkpoint_draws_its_images(earlier):
     options = ["speed=plain", "sampler.steps=5", "num_images=20", "out=drawn"]
     succeed_here("sample.py", "checkpoint=linear", *options, cwd=earlier)
@@ -65,11 +60,11 @@ def test_a_checkpoint_draws_its_images(earlier):
 def test_a_run_resumes_to_the_weights_of_a_run_left_alone_there(earlier):
     options = [*SMALL, "schedule=linear", "trainer.max_epochs=3", "hydra.run.dir=linear", "resume=true"]
     succeed_here("train.py", *options, cwd=earlier)
+    checkpoint = torch.load(earlier / "linear" / "checkpoints" / "last.ckpt", weights_only=True)
     for name, then in load_file(EARLIER / "three_epochs.safetensors").items():
         kind, _, key = name.partition(".")
-        now = weights(earlier / "linear", {"ema": "state_dict", "raw": "current_model_state"}[kind])[key]
+        now = checkpoint[{"ema": "state_dict", "raw": "current_model_state"}[kind]][key]
         torch.testing.assert_close(now, then, rtol=0, atol=1e-6)
-    checkpoint = torch.load(earlier / "linear" / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["diffusion_lightning"]["format"] == FORMAT
     assert checkpoint["images_seen"] == 3 * 3 * 64  # its first six steps were not counted, but multiplied
     network = checkpoint["hyper_parameters"]["network"]

@@ -32,7 +32,10 @@ def drawn_by_sample_py(run, folder, *options):
     ("options", "arguments"),
     [
         ([], {}),
-        (["num_images=12", "batch_size=5"], {"num_images": 12, "batch_size": 5}),
+        (
+            ["num_images=12", "batch_size=5", "sampler.steps=9"],
+            {"num_images": 12, "batch_size": 5, "sampler": dl.DDIM(9)},
+        ),
         (["labels=[3,1,4]", "guidance.scale=3"], {"labels": [3, 1, 4], "guidance": 3.0}),
         (["labels=7", "num_images=4", "seed=9"], {"labels": 7, "num_images": 4, "seed": 9}),
         (["guidance.scale=0", "num_images=6"], {"guidance": 0, "num_images": 6}),

@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-SMALL = ["network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
+SMALL = [
+    *("network.width=8", "network.channel_mults=[1]", "network.attention_resolutions=[8]"),
+    *("trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"),
+]
 """Options of a training of a second."""
 
 
