@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-all test-places test-wheel bench lint format
-demo: .venv/ready  ## train on the embedded digits (about a minute), draw a grid and print its path
+demo: .venv/ready  ## train on the embedded digits (a few minutes), draw a grid and print its path
 	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
 	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
 	@echo "The digits drawn, one class per column: outputs/demo/$(STAMP)/grid/grid.png"
