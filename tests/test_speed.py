@@ -65,6 +65,7 @@ def losses(folder):
     return torch.tensor([float(row["train/loss"]) for row in history(folder) if row["train/loss"]])
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_as_float32_does(tmp_path):
     """The same curve, up to rounding; docs/speed.md has a longer run."""
     options = ["trainer.max_epochs=4", "trainer.log_every_n_steps=1", "optimizer.lr=3e-3", "warmup_images=0"]
@@ -79,6 +80,7 @@ def test_bfloat16_learns_as_float32_does(tmp_path):
     torch.testing.assert_close(plain, bf16, rtol=0.02, atol=0)
 
 
+@pytest.mark.slow
 def test_compiled_in_place_once_for_all_batch_sizes(tmp_path, monkeypatch):
     """One graph with gradients, one without; last batches and grids of other sizes add none."""
     graphs = []

@@ -18,7 +18,7 @@ from PIL import Image
 
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.commands.task import Task
-from tests.support.command import ROOT, SMALL, run, succeed
+from tests.support.command import ROOT, SMALL, succeed
 from tests.support.configs import composed
 from tests.support.evil import Evil
 from tests.support.in_process import run_here, succeed_here
@@ -114,7 +114,7 @@ def test_resume_goes_on_in_place(tmp_path):
 def test_sweep_names_its_folders_and_survives_a_bad_job(tmp_path):
     """Nor do the jobs stay away that would be launched after it."""
     options = ["schedule=linear,cosine", "guidance.scale=1,0", "hydra.sweep.dir=sweep"]
-    done = run("train.py", "-m", *SMALL, *options, "hydra.sweeper.max_batch_size=1", cwd=tmp_path)
+    done = run_here("train.py", "-m", *SMALL, *options, "hydra.sweeper.max_batch_size=1", cwd=tmp_path)
     assert done.returncode == 1 and "error: 2 jobs of the sweep failed" in done.stderr.splitlines()[-1]
     assert "only scale=0" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     finished = {p.parent.parent.name for p in (tmp_path / "sweep").glob("*/checkpoints/last.ckpt")}

@@ -29,17 +29,21 @@ from tests.support.oracles import (
 
 pytestmark = pytest.mark.many_steps
 
-SCHEDULES = pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
-PARAMETERIZATIONS_AND_SHAPES = pytest.mark.parametrize(
-    ("p", "shape"),
+QUICK = {(Linear(), Eps(), "image"), (Cosine(), V(), "points")}
+SETTINGS = pytest.mark.parametrize(
+    ("schedule", "p", "shape"),
     [
-        pytest.param(p, shape, id=f"{type(p).__name__}-{shape}", marks=[pytest.mark.slow] * (not quick))
-        for p, shape, quick in (
-            (Eps(), "image", True),
-            (V(), "points", True),
-            (X0(), "image", False),
-            (V(), "image", False),
-            (EDM(), "image", False),
+        pytest.param(
+            *setting,
+            id="-".join(part if isinstance(part, str) else type(part).__name__ for part in setting),
+            marks=[pytest.mark.slow] * (setting not in QUICK),
+        )
+        for setting in (
+            (schedule, *rest)
+            for schedule in (Linear(), Cosine())
+            for rest in (
+                *((Eps(), "image"), (V(), "points"), (X0(), "image"), (V(), "image"), (EDM(), "image")),
+            )
         )
     ],
 )
@@ -58,8 +62,7 @@ ORDERS = {
 }
 
 
-@SCHEDULES
-@PARAMETERIZATIONS_AND_SHAPES
+@SETTINGS
 @pytest.mark.parametrize("grid", [Karras(), LogSNR()], ids=lambda g: type(g).__name__)
 @pytest.mark.parametrize("name", ORDERS)
 def test_deterministic_samplers_converge_to_the_probability_flow(name, grid, schedule, p, shape):
@@ -90,8 +93,7 @@ STOCHASTIC = {
 }
 
 
-@SCHEDULES
-@PARAMETERIZATIONS_AND_SHAPES
+@SETTINGS
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_stochastic_samplers_draw_a_mixture(name, schedule, p, shape):
     """Mean, covariance and mode weights within sampling error."""

@@ -229,7 +229,11 @@ def test_images_in_no_order_of_classes_are_named_one_by_one(run, monkeypatch):
 
 
 WALKS = [(task, "ddim") for task in TASKS]
-WALKS += [(task, sampler) for task in ("generate", "inpaint") for sampler in ("heun", "repaint")]
+WALKS += [
+    pytest.param(task, sampler, marks=pytest.mark.slow)
+    for task in ("generate", "inpaint")
+    for sampler in ("heun", "repaint")
+]
 
 
 @pytest.mark.parametrize(("task", "sampler"), WALKS)

@@ -31,7 +31,10 @@ def places(count, seed):
 
 @pytest.mark.parametrize(
     "place",
-    [pytest.param(place, marks=[pytest.mark.slow] * (i % 2)) for i, place in enumerate(places(8, seed=0))],
+    [
+        pytest.param(place, marks=[pytest.mark.slow] * (i % 4 > 0))
+        for i, place in enumerate(places(8, seed=0))
+    ],
 )
 def test_a_run_may_die_anywhere(uninterrupted, place, tmp_path):
     hooks, expected = uninterrupted
@@ -53,7 +56,10 @@ def test_a_run_may_die_again_and_again(uninterrupted, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ["trainer.accumulate_grad_batches=4", "callbacks.last.every_n_steps=1"],  # of 6 batches
+        pytest.param(
+            ["trainer.accumulate_grad_batches=4", "callbacks.last.every_n_steps=1"],  # of 6 batches
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             ["trainer.val_check_interval=0.5", "callbacks.sample_grid.every_n_steps=3", "guidance=cfg"],
             marks=pytest.mark.slow,

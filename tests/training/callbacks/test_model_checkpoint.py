@@ -46,7 +46,13 @@ class Saves(Callback):
         trainer.save_checkpoint = noted
 
 
-@pytest.mark.parametrize("options", KEEPING, ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, id=" ".join(options), marks=[pytest.mark.slow] * (options in KEEPING[1:4]))
+        for options in KEEPING
+    ],
+)
 def test_no_kept_checkpoint_replaces_another(options, tmp_path):
     saves = Saves()
     train_in(tmp_path / "run", "trainer.max_epochs=2", *options, callbacks=[saves])
