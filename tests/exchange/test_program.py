@@ -47,10 +47,11 @@ def test_alpha_and_sigma_are_the_schedules(schedule):
     # Between the timesteps, at times that float32 holds
     t = (torch.arange(1, 4096) / 4096).float()
     time = T * t.double()
-    known = (time.float().double() == time) & (schedule.lam(t) > LAM_MIN)  # where walks start
+    walked = (time >= 1) & (schedule.lam(t) > LAM_MIN)
+    known = (time.float().double() == time) & walked
     assert known.sum() > 100
     alpha, sigma = program.scales(time.float()[known])
-    within = {"rtol": 5e-7 if isinstance(schedule, dl.BetaSchedule) else 1e-4, "atol": 0}
+    within = {"rtol": 5e-7 if isinstance(schedule, dl.BetaSchedule) else 2e-5, "atol": 0}
     torch.testing.assert_close(alpha.double(), schedule.alpha(t[known]), **within)
     torch.testing.assert_close(sigma.double(), schedule.sigma(t[known]), **within)
 
