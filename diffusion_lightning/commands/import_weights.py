@@ -2,15 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import make_folder
 from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError
 
 if TYPE_CHECKING:
+    from diffusion_lightning.data.base import ImageData
     from diffusion_lightning.exchange.origin import Asked, Imported
 
 log = logging.getLogger("import")
@@ -50,18 +52,19 @@ def _asked(cfg: DictConfig) -> "tuple[DictConfig, Asked]":
     num_classes = None
     if cfg.dataset:
         data, cfg = build_data(cfg)
-        num_classes = data.num_classes
+        num_classes = cast("ImageData", data).num_classes
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     return cfg, Asked(plain["image_size"], plain["num_heads"], plain["schedule"], num_classes)
 
 
 def _imported(source: Path, asked: "Asked") -> "Imported":
-    from diffusion_lightning.exchange.diffusers_import import DiffusersFolder
+    from diffusion_lightning.exchange.diffusers_import import read_folder
+    from diffusion_lightning.exchange.state_dicts import read_state_dict
 
-    for origin in (DiffusersFolder(),):
-        if imported := origin(source, asked):
-            return imported
-    raise UserError(f"{source} is no folder of diffusers'.")
+    if source.is_dir():
+        refuse_typed(("image_size", "num_heads", "schedule"), "the folder says it itself")
+        return read_folder(source, asked)
+    return read_state_dict(source, asked)
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def _check(data: Mapping[str, Any], shape: Mapping[str, Any]) -> None:
         sizes = name == "image_size" and height_and_width(data[name]) == height_and_width(value)
         if data[name] != value and not sizes:
             raise UserError(
-                f"the model has {name}={value}, and the data set {data[name]}; choose another dataset=, or none."
+                f"the model has {name}={value}, and the data set {data[name]}; choose another dataset=."
             )
 
 

@@ -26,38 +26,40 @@ from diffusion_lightning.exchange.diffusers_unet import (
     unet_state,
 )
 from diffusion_lightning.exchange.files import read_tensors
-from diffusion_lightning.exchange.origin import Asked, Imported, Origin
+from diffusion_lightning.exchange.origin import Asked, Imported
 from diffusion_lightning.files import read_json
 from diffusion_lightning.networks.unet import UNet
 
 WEIGHTS = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
 
 
-class DiffusersFolder(Origin):
-    """`DDPMPipeline.save_pretrained`, with its parts in folders of their own or all at the root."""
+PARTS = "network", "schedule", "parameterization", "guidance"
 
-    def __call__(self, source: Path, asked: Asked) -> Imported | None:
-        """The model in the folder."""
-        if not source.is_dir():
-            return None
-        unet, scheduler = _part(source, "unet"), _part(source, "scheduler")
-        config, walk = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
-        kind = config.get("_class_name")
-        if kind not in ("UNet2DModel", "UNetUnconditionalModel"):  # its name in the first versions
-            raise UserError(f"{unet / 'config.json'} is of a {kind}; our U-Net can express a UNet2DModel.")
-        state = read_tensors(_weights(unet))
-        parts = {"schedule": schedule_options(walk), "parameterization": parameterization_options(walk)}
-        if ours := _returned(source, state):
-            return ours
-        known = config.get("num_class_embeds")
-        guidance = _guidance(p_uncond=1.0 if known is None else 0.0)
-        num_classes = known if known is not None else asked.num_classes or 0
-        options = network_options(config, num_classes)
-        sines_first = not config.get("flip_sin_to_cos", True)
-        found = network_state(build_trusted("network", options, UNet), state, sines_first)
-        memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
-        about = f"its own walk is {sampling_hint(walk)}"
-        return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
+
+def read_folder(source: Path, asked: Asked) -> Imported:
+    """The model in a folder of `DDPMPipeline.save_pretrained`, its parts in folders or all at the root.
+
+    Raises:
+        UserError: if a part is missing or damaged, or our classes cannot express it; it says what.
+    """
+    unet, scheduler = _part(source, "unet"), _part(source, "scheduler")
+    config, walk = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
+    kind = config.get("_class_name")
+    if kind not in ("UNet2DModel", "UNetUnconditionalModel"):  # its name in the first versions
+        raise UserError(f"{unet / 'config.json'} is of a {kind}; our U-Net can express a UNet2DModel.")
+    state = read_tensors(_weights(unet))
+    parts = {"schedule": schedule_options(walk), "parameterization": parameterization_options(walk)}
+    if ours := _returned(source, state):
+        return ours
+    known = config.get("num_class_embeds")
+    guidance = _guidance(p_uncond=1.0 if known is None else 0.0)
+    num_classes = known if known is not None else asked.num_classes or 0
+    options = network_options(config, num_classes)
+    sines_first = not config.get("flip_sin_to_cos", True)
+    found = network_state(build_trusted("network", options, UNet), state, sines_first)
+    memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
+    about = f"its own walk is {sampling_hint(walk)}"
+    return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
 
 
 def _guidance(p_uncond: float) -> dict[str, Any]:
@@ -70,9 +72,7 @@ def _part(source: Path, name: str) -> Path:
 
 def _json(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
-        raise UserError(
-            f"{file} is not there; source= takes a folder as DDPMPipeline.save_pretrained writes it."
-        )
+        raise UserError(f"{file} is not there; source= takes a folder as save_pretrained writes it.")
     try:
         value = read_json(file)
     except ValueError as error:
@@ -95,7 +95,7 @@ def _returned(source: Path, state: Mapping[str, Tensor]) -> Imported | None:
     if kept is None:
         return None
     tensors, config, label = kept
-    if not all(isinstance(config.get(name), dict) for name in ("network", "schedule", "parameterization")):
+    if not all(isinstance(config.get(name), dict) for name in PARTS):
         return None
     network = build_trusted("network", config["network"], UNet)
     found = network_state(network, {name: t for name, t in state.items() if name != THEIR_LABEL})
@@ -104,9 +104,5 @@ def _returned(source: Path, state: Mapping[str, Tensor]) -> Imported | None:
     again = unet_state(network, label)
     if again.keys() != state.keys() or not all(torch.equal(again[name], state[name]) for name in again):
         return None
-    return Imported(
-        *(config[name] for name in ("network", "schedule", "parameterization", "guidance")),
-        state=found,
-        about="it was exported from here",
-        config=config,
-    )
+    parts = {name: config[name] for name in PARTS}
+    return Imported(**parts, state=found, about="it was exported from here", config=config)

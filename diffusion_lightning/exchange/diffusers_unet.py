@@ -199,7 +199,7 @@ def unet_config(network: nn.Module, label: int | None) -> dict[str, Any]:
         "block_out_channels": widths,
         "layers_per_block": len(levels[0]),
         "downsample_padding": 0 if down and down[0].padding == (0, 0) else 1,
-        "dropout": network.middle.body.dropout.p,
+        "dropout": next(m.p for m in network.modules() if isinstance(m, nn.Dropout)),
         "attention_head_dim": _head_dim(network, widths, attends),
         "norm_num_groups": groups[0],
         "norm_eps": norms[0].eps,
@@ -219,7 +219,7 @@ def _levels(network: UNet) -> list[list[Any]]:
 
 
 def _head_dim(network: UNet, widths: list[int], attends: list[bool]) -> int | None:
-    heads = network.middle.attention.num_heads
+    heads = next(m.num_heads for m in network.modules() if isinstance(m, Attention))
     if heads == 1:
         return None
     attending = {width for width, a in zip(widths, attends, strict=True) if a} | {widths[-1]}

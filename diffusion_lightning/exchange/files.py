@@ -22,13 +22,26 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     Raises:
         UserError: if the file is damaged, holds pickled code, or anything but named tensors.
     """
-    state = _safetensors(file) if file.suffix == ".safetensors" else _pickled(file)
+    return named_tensors(read_file(file), file)
+
+
+def read_file(file: Path) -> Any:
+    """What a file holds: tensors and plain containers.
+
+    Raises:
+        UserError: if the file is damaged, or holds pickled code.
+    """
+    return _safetensors(file) if file.suffix == ".safetensors" else _pickled(file)
+
+
+def named_tensors(state: Any, file: Path) -> dict[str, Tensor]:
+    """The state dict that a file holds.
+
+    Raises:
+        UserError: if it holds anything but named tensors.
+    """
     if not isinstance(state, dict) or not state or not all(map(torch.is_tensor, state.values())):
         raise UserError(f"{file} holds no state dict: its values are not all tensors.")
-    if bad := [
-        name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()
-    ]:
-        raise UserError(f"{file} holds NaN or infinity in {bad[0]}.")
     return {str(name): tensor for name, tensor in state.items()}
 
 

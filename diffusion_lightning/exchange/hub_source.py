@@ -11,7 +11,7 @@ PATTERNS = "*.json", "*.safetensors", "*/*.json", "*/*.safetensors"
 
 
 def local(source: str, revision: str | None = None) -> Path:
-    """The path of the weights; a name `owner/name`, which is no path here, is downloaded into the hub's cache.
+    """The path of the weights; `owner/name`, which is no path here, is downloaded to the hub's cache.
 
     Raises:
         UserError: if there are none, or the hub cannot be reached.
@@ -20,14 +20,13 @@ def local(source: str, revision: str | None = None) -> Path:
     if path.exists():
         return path
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise UserError(
-            f"source={source} is not there; give a folder, a file, or a name on the hub, owner/name."
-        )
+        raise UserError(f"source={source} is not there; give a folder, a file, or owner/name on the hub.")
     hub = needs("huggingface_hub", "diffusers")
     try:
         return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
     except Exception as error:  # of the network, the hub, or the disk
-        reason = " ".join(str(error).split()) or type(error).__name__
+        at = f" at revision={revision}" if revision else ""
         raise UserError(
-            f"source={source} is no path here, and the hub did not give it ({reason[:200]})."
+            f"source={source} is no path here, and the hub did not give it{at} ({type(error).__name__}): check "
+            "the name and the network, or give a folder."
         ) from None

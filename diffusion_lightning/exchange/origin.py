@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -48,13 +47,13 @@ class Imported:
     memory: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Origin(ABC):
-    """A code that trains diffusion models."""
+class StateDict(ABC):
+    """A code whose files are state dicts of its U-Net."""
 
     @abstractmethod
-    def __call__(self, source: Path, asked: Asked) -> Imported | None:
-        """The model at the path, a file or a folder; None if it is not of this code.
+    def __call__(self, state: dict[str, Tensor], asked: Asked) -> Imported | None:
+        """The model of these tensors; None if they have not the names of this code.
 
         Raises:
-            UserError: if it is, but cannot be read, or our classes cannot express it; it says what.
+            UserError: if our classes cannot express it, or the command line does not say enough of it.
         """

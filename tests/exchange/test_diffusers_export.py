@@ -2,14 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
-from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers import UNet2DModel
 from torch import nn
 
 import diffusion_lightning as dl
-from diffusion_lightning.exchange.base import Exported
 from diffusion_lightning.networks.blocks import sinusoidal
 from tests.exchange.models import NETWORKS, exported, network
 
