@@ -58,6 +58,7 @@ def read_folder(source: Path, asked: Asked) -> Imported:
     sines_first = not config.get("flip_sin_to_cos", True)
     found = network_state(build_trusted("network", options, UNet), state, sines_first)
     memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
+    memory |= {} if known is None else {"labels": known}
     about = f"its own walk is {sampling_hint(walk)}"
     return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
 

@@ -27,6 +27,6 @@ def local(source: str, revision: str | None = None) -> Path:
     except Exception as error:  # of the network, the hub, or the disk
         at = f" at revision={revision}" if revision else ""
         raise UserError(
-            f"source={source} is no path here, and the hub did not give it{at} ({type(error).__name__}): check "
-            "the name and the network, or give a folder."
+            f"source={source} is no path here, and the hub did not give it{at} ({type(error).__name__}): "
+            "check the name and the network, or give a folder."
         ) from None
