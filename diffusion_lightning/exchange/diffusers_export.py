@@ -9,6 +9,7 @@ from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.exchange import returned
 from diffusion_lightning.exchange.base import Exported, Format
+from diffusion_lightning.exchange.checkpoint import MEMORY
 from diffusion_lightning.exchange.diffusers_scheduler import scheduler_config
 from diffusion_lightning.exchange.diffusers_unet import BIAS, LABEL, TIME, unet_config, unet_state
 from diffusion_lightning.files import write_json
@@ -49,16 +50,19 @@ class DiffusersFormat(Format):
         from safetensors.torch import save_file
 
         network: Any = exported.denoiser.network
-        unet = unet_config(network, exported.label)
+        label, guidance = exported.label, exported.sampling.guidance
+        memory = exported.checkpoint.get(MEMORY, {})
+        unet = unet_config(network, label, memory)
         scheduler = scheduler_config(exported.denoiser, exported.sampling)
-        pipeline = None if exported.label is not None else _pipeline(exported.sampling.guidance)
+        pipeline = None if label is not None else _pipeline(guidance, network.num_classes)
+        state = unet_state(network, label, memory)
         for name in "unet", "scheduler":
             (out / name).mkdir()
         write_json(INDEX, out / "model_index.json")
         write_json(unet, out / "unet" / "config.json")
         write_json(scheduler, out / "scheduler" / "scheduler_config.json")
-        save_file(unet_state(network, exported.label), out / "unet" / WEIGHTS, {"format": "pt"})
-        returned.keep(_originals(network), exported.config, exported.label, out)
+        save_file(state, out / "unet" / WEIGHTS, {"format": "pt"})
+        returned.keep(_originals(network), exported.config, label, out)
         if pipeline is None:
             return "DDIMPipeline.from_pretrained(folder)(use_clipped_model_output=True) draws as sampler=ddim"
         (out / "pipeline.py").write_text(pipeline, encoding="utf-8")
@@ -73,7 +77,7 @@ def _originals(network: UNet) -> dict[str, Any]:
     return {name: own[name] for name in (TIME, BIAS, LABEL)}
 
 
-def _pipeline(guidance: Guidance) -> str:
+def _pipeline(guidance: Guidance, num_classes: int) -> str:
     """The text of a pipeline that guides by this scale.
 
     Raises:
@@ -87,6 +91,8 @@ def _pipeline(guidance: Guidance) -> str:
             f"{vars(guidance)[changed[0]]}; leave guidance.{changed[0]} out."
         )
     text = PIPELINE.read_text(encoding="utf-8")
+    if guidance.p_uncond > 0:
+        text = text.replace("NULL_LABEL: int | None = None", f"NULL_LABEL: int | None = {num_classes}")
     return text.replace("GUIDANCE_SCALE = 1.0", f"GUIDANCE_SCALE = {float(guidance.scale)!r}")
 
 

@@ -14,9 +14,12 @@ from diffusers.utils.torch_utils import randn_tensor
 GUIDANCE_SCALE = 1.0
 """w of output = null + w (conditional - null), as the model was exported."""
 
+NULL_LABEL: int | None = None
+"""The label that stands for no class; None if the model never learned it."""
+
 
 class GuidedPipeline(DiffusionPipeline):
-    """DDIM with classifier-free guidance; the last label of the U-Net is the null label."""
+    """DDIM with classifier-free guidance."""
 
     model_cpu_offload_seq = "unet"
 
@@ -38,7 +41,7 @@ class GuidedPipeline(DiffusionPipeline):
         """Draw one image per label.
 
         Args:
-            class_labels: 0 … K - 1, or K for no class.
+            class_labels: 0 … K - 1.
             guidance_scale: w; 0 ignores the labels, 1 follows them, more exaggerates them.
             num_inference_steps: evaluations of the U-Net.
             eta: 0 is DDIM, 1 is DDPM with the posterior variance.
@@ -49,13 +52,15 @@ class GuidedPipeline(DiffusionPipeline):
         sides = (size, size) if isinstance(size, int) else size
         shape = len(class_labels), config.in_channels, *sides
         y = torch.tensor(list(class_labels), device=device)
-        null = torch.full_like(y, config.num_class_embeds - 1)
+        if guidance_scale != 1 and NULL_LABEL is None:
+            raise ValueError("this conditional model never learned a null label: only guidance_scale=1 works")
         x = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
         self.scheduler.set_timesteps(num_inference_steps)
         for t in self.progress_bar(self.scheduler.timesteps):
             if guidance_scale == 1:
                 output = self.unet(x, t, y).sample
             else:
+                null = torch.full_like(y, NULL_LABEL)
                 without, with_y = self.unet(torch.cat([x, x]), t, torch.cat([null, y])).sample.chunk(2)
                 output = without + guidance_scale * (with_y - without)
             step = self.scheduler.step(output, t, x, eta, use_clipped_model_output=True, generator=generator)

@@ -106,8 +106,7 @@ def schedule_options(config: Mapping[str, Any]) -> dict[str, Any]:
     start, end = config.get("beta_start", 1e-4), config.get("beta_end", 0.02)
     table = config.get("trained_betas")
     if table is None and kind == "linear":
-        scale = T / 1000
-        ends = {"beta_start": start * scale, "beta_end": end * scale}
+        ends = {"beta_start": start * T / 1000, "beta_end": end * T / 1000}
         return {"_target_": "diffusion_lightning.Linear", "T": T, **ends}
     if table is None and kind == "squaredcos_cap_v2":
         return {"_target_": "diffusion_lightning.Cosine", "T": T, "s": COSINE_S}

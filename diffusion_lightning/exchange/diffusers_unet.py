@@ -98,17 +98,22 @@ LAYOUT = Layout(
 )
 
 
-def unet_state(network: UNet, label: int | None) -> dict[str, Tensor]:
+Memory = Mapping[str, Any]
+"""What an import keeps so that an export gives the same tensors: `first_layer`, `sines_first`, `labels`."""
+
+
+def unet_state(network: UNet, label: int | None, memory: Memory | None = None) -> dict[str, Tensor]:
     """The network's tensors as `UNet2DModel` has them.
 
     Args:
         network: ours.
         label: the one label, whose row becomes part of a bias; None keeps all of them.
+        memory: of the import that the network came by, if it did.
     """
-    own, state = network.state_dict(), LAYOUT.write(network)
-    state[THEIR_TIME] = shifted(own[TIME], _frequencies(network), 1)
+    own, state, memory = network.state_dict(), LAYOUT.write(network), _valid(network, memory)
+    state[THEIR_TIME] = memory.get("first_layer", shifted(own[TIME], _frequencies(network), 1))
     if label is None:
-        state[THEIR_LABEL] = own[LABEL]
+        state[THEIR_LABEL] = own[LABEL][: memory.get("labels")]
     else:
         row = own[LABEL][label].double()
         state[THEIR_BIAS] = (own[BIAS].double() + row).to(own[BIAS].dtype)
@@ -129,7 +134,7 @@ def network_state(network: UNet, state: State, sines_first: bool = True) -> dict
     state = {_of_today(name): tensor for name, tensor in state.items()}
     label = state.pop(THEIR_LABEL, None)
     found = LAYOUT.read(network, state)
-    found[TIME] = shifted(_sines_first(found[TIME], sines_first), _frequencies(network), -1)
+    found[TIME] = _first_layer(network, found[TIME], sines_first)
     found[LABEL] = torch.zeros_like(network.state_dict()[LABEL])
     if label is not None:
         rows = found[LABEL]
@@ -143,6 +148,19 @@ def _sines_first(weight: Tensor, sines_first: bool) -> Tensor:
     return weight if sines_first else torch.cat(weight.chunk(2, dim=1)[::-1], dim=1)
 
 
+def _first_layer(network: UNet, weight: Tensor, sines_first: bool) -> Tensor:
+    """Our first layer of the time, from theirs."""
+    return shifted(_sines_first(weight, sines_first), _frequencies(network), -1)
+
+
+def _valid(network: UNet, memory: Memory | None) -> Memory:
+    """The memory, if the network is still as it was imported."""
+    if not memory:
+        return {}
+    first = _first_layer(network, memory["first_layer"], memory["sines_first"])
+    return memory if torch.equal(first, network.state_dict()[TIME]) else {}
+
+
 def _frequencies(network: UNet) -> Tensor:
     return frequencies(network.embedding.width, network.embedding.freq_shift)
 
@@ -153,12 +171,13 @@ def _of_today(name: str) -> str:
     return f"{place}.{OLD_NAMES[layer]}.{leaf}" if "attentions" in place and layer in OLD_NAMES else name
 
 
-def unet_config(network: nn.Module, label: int | None) -> dict[str, Any]:
+def unet_config(network: nn.Module, label: int | None, memory: Memory | None = None) -> dict[str, Any]:
     """The options of the `UNet2DModel` that computes what the network computes.
 
     Args:
         network: ours.
         label: the one label that it is for; None keeps all of them.
+        memory: of the import that the network came by, if it did.
 
     Raises:
         UserError: if there is no such `UNet2DModel`; it says what it cannot express.
@@ -185,6 +204,7 @@ def unet_config(network: nn.Module, label: int | None) -> dict[str, Any]:
             "there can be exported."
         )
     down = [module for module in network.modules() if isinstance(module, Downsample)]
+    memory = _valid(network, memory)
     return {
         "_class_name": "UNet2DModel",
         **FIXED,
@@ -193,17 +213,17 @@ def unet_config(network: nn.Module, label: int | None) -> dict[str, Any]:
         "out_channels": channels,
         "time_embedding_dim": None,
         "freq_shift": network.embedding.freq_shift,
-        "flip_sin_to_cos": False,
+        "flip_sin_to_cos": not memory.get("sines_first", True),
         "down_block_types": ["AttnDownBlock2D" if a else "DownBlock2D" for a in attends],
         "up_block_types": ["AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)],
         "block_out_channels": widths,
         "layers_per_block": len(levels[0]),
         "downsample_padding": 0 if down and down[0].padding == (0, 0) else 1,
-        "dropout": network.middle.body.dropout.p,
+        "dropout": next(m.p for m in network.modules() if isinstance(m, nn.Dropout)),
         "attention_head_dim": _head_dim(network, widths, attends),
         "norm_num_groups": groups[0],
         "norm_eps": norms[0].eps,
-        "num_class_embeds": network.num_classes + 1 if label is None else None,
+        "num_class_embeds": memory.get("labels", network.num_classes + 1) if label is None else None,
     }
 
 
@@ -219,7 +239,7 @@ def _levels(network: UNet) -> list[list[Any]]:
 
 
 def _head_dim(network: UNet, widths: list[int], attends: list[bool]) -> int | None:
-    heads = network.middle.attention.num_heads
+    heads = next(m.num_heads for m in network.modules() if isinstance(m, Attention))
     if heads == 1:
         return None
     attending = {width for width, a in zip(widths, attends, strict=True) if a} | {widths[-1]}

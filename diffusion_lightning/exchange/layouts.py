@@ -20,7 +20,7 @@ class Place(NamedTuple):
     Args:
         part: its class: a residual block, an attention, or a resampling.
         side: down or up.
-        index: of its stage on that side.
+        stage: its number on that side.
         level: on that side, in the order of the walk.
         block: within its level; of a resampling, the number of blocks before it.
         attends: whether the blocks of its level are followed by attention.
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
     part: type
     side: str
-    index: int
+    stage: int
     level: int
     block: int
     attends: bool

@@ -1,8 +1,8 @@
 """What rounding would lose on the way to another library and back, kept beside the weights.
 
 An export folds the time's offset and perhaps a label into two layers, and forgets the other labels. The
-tensors before that, and the config, are kept in the folder's `diffusion_lightning.safetensors`. An import that
-finds them, and sees that they still lead to the folder's weights, returns to exactly what was exported.
+tensors before that, and the config, are kept in the folder's `diffusion_lightning.safetensors`. An import
+that finds them, and sees that they still lead to the folder's weights, returns to what was exported.
 """
 
 import json

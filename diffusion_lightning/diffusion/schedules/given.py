@@ -33,6 +33,9 @@ class GivenBetas(BetaSchedule):
     def __repr__(self) -> str:
         return f"GivenBetas(T={self.T})"
 
+    def _at(self, T: int) -> "GivenBetas":
+        return self  # which no other T would change
+
     def betas(self) -> Tensor:
         """The table."""
         return torch.tensor(self.table, dtype=torch.float64)
