@@ -35,7 +35,8 @@ def first_noise(model, n):
 
 def test_a_class_alone_draws_what_sample_draws(here, trained_digits, monkeypatch):
     model = dl.load(trained_digits, device="cpu")
-    ours = model.sample([3], 6, guidance=1.0, sampler=dl.DDIM(20), progress=False)
+    with model.denoiser.in_float32():
+        ours = model.sample([3], 6, guidance=1.0, sampler=dl.DDIM(20), progress=False)
     noise = first_noise(model, 6)
     pipe = DDIMPipeline.from_pretrained(here / "three")
     monkeypatch.setattr("diffusers.pipelines.ddim.pipeline_ddim.randn_tensor", lambda *_, **__: noise)
@@ -46,7 +47,8 @@ def test_a_class_alone_draws_what_sample_draws(here, trained_digits, monkeypatch
 
 def test_all_classes_draw_what_sample_draws(here, trained_digits):
     model = dl.load(trained_digits, device="cpu")
-    ours = model.sample([1, 8], 4, sampler=dl.DDIM(20), progress=False)
+    with model.denoiser.in_float32():
+        ours = model.sample([1, 8], 4, sampler=dl.DDIM(20), progress=False)
     options = {"custom_pipeline": "pipeline", "trust_remote_code": True}
     pipe = DiffusionPipeline.from_pretrained(here / "all", **options)
     call = type(pipe).__call__.__wrapped__
