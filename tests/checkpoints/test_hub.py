@@ -167,12 +167,13 @@ def test_every_command_takes_a_name_of_the_hub_and_says_which_commit_it_took(hub
     commit = hub.add(NAME, {MODEL: content})
     quick = ["device=cpu", "speed=plain", "sampler.steps=2", "num_images=2"]
     done = succeed_here("sample.py", f"checkpoint=hf:{NAME}@main", *quick, "out=drawn", cwd=tmp_path)
-    assert f"hf:{NAME}@main is revision {commit}" in done.stdout
+    assert done.stdout.count(f"hf:{NAME}@main is revision {commit}") == 1
+    assert len([path for _, path, _ in hub.requests if "/api/models/" in path]) == 1
     assert commit in json.loads((tmp_path / "drawn" / "sampling.json").read_text())["checkpoint"]
     checkpoint = read_checkpoint(RUN)
     config = checkpoint["hyper_parameters"]
     parts = (config[name] for name in ("network", "schedule", "parameterization"))
     denoiser = dl.Denoiser(*(build_trusted("part", part, object) for part in parts))
-    initialize(denoiser, f"hf:{NAME}", config["parameterization"])
+    initialize(denoiser, f"hf:{NAME}", config["parameterization"], config["network"])
     for name, weight in denoiser_weights(checkpoint).items():
         assert denoiser.state_dict()[name].equal(weight)

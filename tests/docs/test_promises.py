@@ -258,5 +258,6 @@ def test_the_kinds_of_the_map_are_those_that_are_tried():
         r"^\| ([\w ]+?)(?: of `sample.py`)? \|.*\| `conf/([\w/]+)/` \|$", read("docs/architecture.md"), re.M
     )
     recipes = {"schedule", "sampler", "dataset", "metrics"}
-    assert {folder for _, folder in rows} == set(PARTS) | recipes | {"guidance"}  # a field of `Guidance`
+    elsewhere = {"guidance", "format"}  # a field of `Guidance`; tests/exchange
+    assert {folder for _, folder in rows} == set(PARTS) | recipes | elsewhere
     assert {path.name for path in CONF.iterdir()} >= {folder.partition("/")[0] for _, folder in rows}

@@ -79,6 +79,18 @@ def test_a_loop_in_numpy_draws_our_images(parameterization, schedule, tmp_path):
     assert np.abs(draw(tmp_path, x.numpy(), y.numpy()) - expected).max() > 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("label", [1, K])
+def test_a_model_of_one_label_draws_that_one(label, tmp_path):
+    guidance = dl.Guidance(0.1, 1.0) if label < K else dl.Guidance(1.0, 0.0)
+    model = exported(dl.V(), dl.Linear(), guidance, dl.DDIM(5), label=label)
+    ONNX()(model, tmp_path)
+    x = torch.randn(3, *SHAPE)
+    expected = ours(model, x, torch.full((3,), label)).numpy().astype(int)
+    drawn = of_the_page()(tmp_path, x.numpy(), np.zeros(3, np.int64))
+    assert np.abs(drawn - expected).max() <= 1
+
+
 def test_the_json_is_the_walk(tmp_path):
     guidance = dl.Guidance(0.1, 3.0, interval=(0.2, 0.7), rescale=0.5, away=1)
     model = exported(dl.V(), dl.Cosine(T=100), guidance, dl.DDIM(5, grid=dl.Karras()), clamp=dl.Dynamic(0.9))

@@ -11,8 +11,9 @@ import torch
 import diffusion_lightning as dl
 from diffusion_lightning.diffusion.grids import LAM_MIN
 from diffusion_lightning.exchange.program import X0Program
-from diffusion_lightning.exchange.torch_export import TorchExport
-from tests.exchange.test_onnx import PARAMETERIZATIONS, SHAPE, K, exported
+from tests.exchange.test_onnx import PARAMETERIZATIONS, SHAPE, K
+from tests.support.command import ROOT
+from tests.support.in_process import succeed_here
 from tests.support.networks import perturb
 
 
@@ -94,12 +95,16 @@ def test_the_network_is_fed_the_timesteps_of_training(T):
 
 
 def test_a_program_of_torch_export_is_the_denoiser(tmp_path):
-    model = exported(dl.V(), dl.Linear(), dl.Guidance(0.1, 2.0), dl.DDIM(3))
-    TorchExport()(model, tmp_path)
-    program = torch.export.load(tmp_path / "denoiser.pt2").module()
-    walk = json.loads((tmp_path / "denoiser.json").read_text())
+    run = ROOT / "tests" / "made_at_e9b7708" / "cosine"
+    options = [f"checkpoint={run}", "format=torch_export", "out=out", "sampler.steps=3"]
+    succeed_here("diffusion_lightning/export.py", *options, cwd=tmp_path)
+    program = torch.export.load(tmp_path / "out" / "denoiser.pt2").module()
+    walk = json.loads((tmp_path / "out" / "denoiser.json").read_text())
+    denoiser = dl.load(run, device="cpu", speed=dl.Speed("32-true")).denoiser
+    assert walk["class_names"] == [str(digit) for digit in range(10)] and len(walk["steps"]) == 3
     for batch, step in itertools.product((1, 3), walk["steps"]):
-        x, y = torch.randn(batch, *SHAPE), torch.arange(batch)
-        expected = model.denoiser.x0(x, model.denoiser.schedule.level(step["t"]), y)
+        x, y = torch.randn(batch, *walk["shape"]), torch.arange(batch)
+        with denoiser.in_float32():
+            expected = denoiser.x0(x, denoiser.schedule.level(step["t"]), y).detach()
         found = program(x, torch.full((batch,), step["t"]), y)
-        np.testing.assert_allclose(found, expected.detach(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
