@@ -16,6 +16,7 @@ from diffusion_lightning.checkpoints.safetensors_file import MODEL
 from diffusion_lightning.compat import needs
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.progress import watched
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def fetched_files(name: str, files: Sequence[str]) -> list[Path]:
     Raises:
         UserError: as `fetched`.
     """
-    hub = needs("huggingface_hub", "hub")
+    hub = hub_library()
     repository, _, asked = name.partition("@")
     check_repository(repository)
     with hub_errors(f"hf:{name}"):
@@ -80,6 +81,18 @@ def fetched_files(name: str, files: Sequence[str]) -> list[Path]:
             )
     log.info("hf:%s is revision %s", name, found.sha)
     return paths
+
+
+def hub_library() -> Any:
+    """The hub's library, which draws its bars only where somebody watches.
+
+    Raises:
+        UserError: if it is not installed.
+    """
+    hub = needs("huggingface_hub", "hub")
+    if not watched():
+        needs("huggingface_hub.utils", "hub").disable_progress_bars()
+    return hub
 
 
 def check_repository(repository: str) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 
-from diffusion_lightning.checkpoints.hub import code_among, hub_errors
+from diffusion_lightning.checkpoints.hub import code_among, hub_errors, hub_library
 from diffusion_lightning.checkpoints.safetensors_file import (
     MODEL,
     public_config,
     without_folders,
     write_model,
 )
-from diffusion_lightning.compat import needs
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.exchange.base import Exported
 from diffusion_lightning.exchange.card import model_card
@@ -83,7 +82,7 @@ def check_login() -> None:
     Raises:
         UserError: if the hub's library has no login.
     """
-    if not needs("huggingface_hub", "hub").get_token():
+    if not hub_library().get_token():
         raise UserError("there is no login to the hub: hf auth login, or set HF_TOKEN.")
 
 
@@ -96,11 +95,10 @@ def upload(folder: Path, repository: str, private: bool) -> str:
         UserError: if the hub is not reached, or does not let this account in, or the repository holds what
             may be code, with which no model is read from it.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-
+    hub = hub_library()
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     with hub_errors(f"repo={repository}"):
-        api = HfApi(library_name="diffusion-lightning")
+        api = hub.HfApi(library_name="diffusion-lightning")
         api.create_repo(repository, private=private, exist_ok=True)
         there = [file.rfilename for file in api.model_info(repository).siblings or ()]
         if code := code_among(there):
@@ -109,6 +107,6 @@ def upload(folder: Path, repository: str, private: bool) -> str:
                 "choose another repository, or remove the file."
             )
         earlier = [name for name in there if name in WRITTEN and name not in files]
-        added = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
-        removed = [CommitOperationDelete(name) for name in earlier]
+        added = [hub.CommitOperationAdd(name, path) for name, path in sorted(files.items())]
+        removed = [hub.CommitOperationDelete(name) for name in earlier]
         return str(api.create_commit(repository, [*added, *removed], commit_message="Upload the model").oid)

@@ -45,6 +45,7 @@ def test_the_work_goes_on(unread):
                 "evaluate",
                 "export",
                 "import_weights",
+                "push",
                 "train_extractor",
                 "prefetch",
             )
