@@ -28,11 +28,11 @@ COSINE_S = 0.008
 """The shift of squaredcos_cap_v2, which has no option for it."""
 
 
-def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
-    """The options of the `DDPMScheduler` that walks as ours does; `DDIMScheduler` reads the same.
+def training_config(denoiser: Denoiser) -> dict[str, Any]:
+    """The options of a scheduler of diffusers that say how the network was trained.
 
     Raises:
-        UserError: if there is none; it says what diffusers cannot express.
+        UserError: if diffusers cannot express it; it says what.
     """
     parameterization = type(denoiser.parameterization)
     if parameterization not in PREDICTIONS:
@@ -41,15 +41,26 @@ def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
             f"knows {', '.join(known.__name__ for known in PREDICTIONS)}."
         )
     return {
-        "_class_name": "DDPMScheduler",
         "num_train_timesteps": denoiser.schedule.T,
         **_betas(denoiser.schedule),
         "prediction_type": PREDICTIONS[parameterization],
+        "rescale_betas_zero_snr": False,
+    }
+
+
+def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
+    """The options of the `DDPMScheduler` that walks as ours does; `DDIMScheduler` reads the same.
+
+    Raises:
+        UserError: if there is none; it says what diffusers cannot express.
+    """
+    return {
+        "_class_name": "DDPMScheduler",
+        **training_config(denoiser),
         "variance_type": _variance(sampling.sampler),
         **_clamp(sampling.clamp),
         "timestep_spacing": "trailing",
         "steps_offset": 0,
-        "rescale_betas_zero_snr": False,
     }
 
 

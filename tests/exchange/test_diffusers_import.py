@@ -175,13 +175,19 @@ def test_an_export_comes_back_as_it_was(options, label, tmp_path):
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.state_dict().items())
 
     # Weights that were trained on there are not those that were exported
-    file = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
     unet = UNet2DModel.from_pretrained(tmp_path, subfolder="unet")
     unet.time_embedding.linear_1.weight.data += 0.01
     unet.save_pretrained(tmp_path / "unet")
-    moved = load_denoiser(imported(tmp_path)).network
-    assert not torch.equal(moved.embedding.time[0].weight, before.embedding.time[0].weight)
-    assert file.is_file()
+    moved = imported(tmp_path)
+    after_training = load_denoiser(moved).network
+    assert not torch.equal(after_training.embedding.time[0].weight, before.embedding.time[0].weight)
+    assert after_training.num_classes == (before.num_classes if label is None else 0)
+    assert moved["hyper_parameters"]["guidance"]["p_uncond"] == (0.1 if label is None else 1.0)
+
+    # Neither is what is read in another way
+    file = tmp_path / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"prediction_type": "sample"}))
+    assert imported(tmp_path)["hyper_parameters"]["parameterization"]["_target_"].endswith("X0")
 
 
 REFUSED = {
