@@ -29,7 +29,7 @@ from diffusion_lightning.exchange.diffusers_unet import (
     unet_config,
     unet_state,
 )
-from diffusion_lightning.exchange.files import read_tensors
+from diffusion_lightning.exchange.files import read_tensors, understood
 from diffusion_lightning.exchange.origin import Asked, Imported
 from diffusion_lightning.files import read_json
 from diffusion_lightning.networks.unet import UNet
@@ -55,18 +55,20 @@ def read_folder(source: Path, asked: Asked) -> Imported:
     if kind not in ("UNet2DModel", "UNetUnconditionalModel"):  # its name in the first versions
         raise UserError(f"{unet / 'config.json'} is of a {kind}; our U-Net can express a UNet2DModel.")
     state = read_tensors(_weights(unet))
-    parts = {"schedule": schedule_options(walk), "parameterization": parameterization_options(walk)}
+    with understood(scheduler / "scheduler_config.json"):
+        parts = {"schedule": schedule_options(walk), "parameterization": parameterization_options(walk)}
+        about = f"its own walk is {sampling_hint(walk)}"
     if ours := _returned(source, state, config, walk):
         return ours
     known = config.get("num_class_embeds")
     guidance = _guidance(p_uncond=1.0 if known is None else 0.0)
     num_classes = known if known is not None else asked.num_classes or 0
-    options = network_options(config, num_classes)
+    with understood(unet / "config.json"):
+        options = network_options(config, num_classes)
     sines_first = not config.get("flip_sin_to_cos", True)
     found = network_state(build_trusted("network", options, UNet), state, sines_first)
     memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
     memory |= {} if known is None else {"labels": known}
-    about = f"its own walk is {sampling_hint(walk)}"
     return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
 
 
@@ -110,9 +112,13 @@ def _returned(
     tensors, config, label = kept
     denoiser = Denoiser(*(build_trusted(name, config[name], kind) for name, kind in BUILT.items()))
     network: Any = denoiser.network
+    if label not in (None, *range(network.num_classes + 1)):
+        return None
     if not _says(unet, unet_config(network, label)) or not _says(walk, training_config(denoiser)):
         return None
-    found = network_state(network, state)
+    found, own = network_state(network, state), network.state_dict()
+    if any(name not in tensors or tensors[name].shape != own[name].shape for name in (TIME, BIAS, LABEL)):
+        return None
     network.load_state_dict(found | {name: tensors[name] for name in (TIME, BIAS, LABEL)})
     again = unet_state(network, label)
     if unchanged := again.keys() == state.keys() and all(torch.equal(again[n], state[n]) for n in again):

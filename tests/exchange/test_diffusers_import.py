@@ -208,6 +208,10 @@ REFUSED = {
     "other β": (SMALL, {"beta_schedule": "sigmoid"}, "beta_schedule='sigmoid'"),
     "too little noise": (SMALL, {"beta_schedule": "scaled_linear", "beta_end": 0.012}, "add more noise"),
     "another output": (SMALL, {"prediction_type": "flow_prediction"}, "prediction_type='flow_prediction'"),
+    "a text for its widths": (SMALL | {"block_out_channels": "wide"}, {}, "config.json cannot be understood"),
+    "a text for its heads": (SMALL | {"attention_head_dim": "x"}, {}, "config.json cannot be understood"),
+    "a text for its β": (SMALL, {"beta_start": "x"}, "scheduler_config.json cannot be understood"),
+    "no levels": (SMALL | {"block_out_channels": []}, {}, "config.json cannot be understood"),
     "another model": ({"_class_name": "UNet2DConditionModel"}, {}, "is of a UNet2DConditionModel"),
 }
 
