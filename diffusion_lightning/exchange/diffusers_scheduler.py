@@ -80,7 +80,7 @@ def _betas(schedule: Schedule) -> dict[str, Any]:
 
 
 def _variance(sampler: Sampler) -> str:
-    if not isinstance(sampler, DDIM | DDPM) or not isinstance(sampler.grid, Uniform):
+    if type(sampler) not in (DDIM, DDPM) or type(sampler.grid) is not Uniform:
         raise UserError(
             f"the folder holds the scheduler of sampler=ddpm and sampler=ddim with sampler/grid=uniform, not "
             f"{type(sampler).__name__} with {type(sampler.grid).__name__}; diffusers' own schedulers can be "
@@ -91,7 +91,7 @@ def _variance(sampler: Sampler) -> str:
 
 def _clamp(clamp: Clamp) -> dict[str, Any]:
     dynamic = isinstance(clamp, Dynamic)
-    if not isinstance(clamp, Static | NoClamp | Dynamic):
+    if type(clamp) not in (Static, NoClamp, Dynamic):
         raise UserError(f"diffusers' DDPMScheduler cannot express clamp {type(clamp).__name__}.")
     return {
         "clip_sample": isinstance(clamp, Static),
