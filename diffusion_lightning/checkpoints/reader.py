@@ -59,13 +59,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except Exception as error:  # whatever a damaged file makes of the parsers
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} is truncated or damaged ({reason}).") from None
-    lacking = _lacking(checkpoint)
-    if lacking:
-        raise UserError(f"{file} is not a checkpoint of this project: {lacking}.")
+    if why := lacking(checkpoint):
+        raise UserError(f"{file} is not a checkpoint of this project: {why}.")
     return upgraded(checkpoint)
 
 
-def _lacking(checkpoint: Any) -> str | None:
+def lacking(checkpoint: Any) -> str | None:
     """Why it is not a checkpoint of this project; None if it is one."""
     if not isinstance(checkpoint, dict):
         return f"it holds a {type(checkpoint).__name__}"
