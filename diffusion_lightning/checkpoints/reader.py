@@ -55,9 +55,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     file = find_checkpoint(path)
     checkpoint = read_model(file) if file.suffix == ".safetensors" else _unpickled(file)
-    lacking = _lacking(checkpoint)
-    if lacking:
-        raise UserError(f"{file} is not a checkpoint of this project: {lacking}.")
+    if why := lacking(checkpoint):
+        raise UserError(f"{file} is not a checkpoint of this project: {why}.")
     return upgraded(checkpoint)
 
 
@@ -76,7 +75,7 @@ def _unpickled(file: Path) -> Any:
         raise UserError(f"{file} is truncated or damaged ({reason}).") from None
 
 
-def _lacking(checkpoint: Any) -> str | None:
+def lacking(checkpoint: Any) -> str | None:
     """Why it is not a checkpoint of this project; None if it is one."""
     if not isinstance(checkpoint, dict):
         return f"it holds a {type(checkpoint).__name__}"

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from diffusion_lightning.checkpoints.format import stamp
-from diffusion_lightning.checkpoints.reader import load_denoiser
+from diffusion_lightning.checkpoints.reader import lacking, load_denoiser
+from diffusion_lightning.checkpoints.trust import build_trusted
+from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.exchange.origin import Imported
 from diffusion_lightning.files import atomic_write
@@ -47,16 +49,24 @@ def checkpoint_of(imported: Imported, dataset: Mapping[str, Any] | None, extract
         MEMORY: dict(imported.memory),
         **stamp(),
     }
+    if why := lacking(checkpoint):
+        raise UserError(f"the model is not what a checkpoint can hold: {why}.")
+    build_trusted("guidance", config["guidance"], Guidance)
     load_denoiser(checkpoint)
     return checkpoint
 
 
 def _check(data: Mapping[str, Any], shape: Mapping[str, Any]) -> None:
     for name, value in shape.items():
-        sizes = name == "image_size" and height_and_width(data[name]) == height_and_width(value)
-        if data[name] != value and not sizes:
+        there = data.get(name)
+        same = (
+            height_and_width(there) == height_and_width(value)
+            if name == "image_size" and there
+            else there == value
+        )
+        if not same:
             raise UserError(
-                f"the model has {name}={value}, and the data set {data[name]}; choose another dataset=."
+                f"the model has {name}={value}, and the data set {there}; choose another dataset=."
             )
 
 

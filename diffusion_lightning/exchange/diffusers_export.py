@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.samplers import DDIM, DDPM
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.exchange import returned
 from diffusion_lightning.exchange.base import Exported, Format
@@ -22,6 +23,11 @@ INDEX = {
 }
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+USAGE: dict[type, str] = {
+    DDIM: "DDIMPipeline.from_pretrained(folder)(use_clipped_model_output=True) draws as sampler=ddim",
+    DDPM: "DDPMPipeline.from_pretrained(folder)() draws as sampler=ddpm",
+}
 
 PIPELINE = Path(__file__).with_name("diffusers_pipeline.py")
 """What becomes `pipeline.py` in the folder; this project never runs it."""
@@ -64,7 +70,7 @@ class DiffusersFormat(Format):
         save_file(state, out / "unet" / WEIGHTS, {"format": "pt"})
         returned.keep(_originals(network), exported.config, label, out)
         if pipeline is None:
-            return "DDIMPipeline.from_pretrained(folder)(use_clipped_model_output=True) draws as sampler=ddim"
+            return USAGE[type(exported.sampling.sampler)]
         (out / "pipeline.py").write_text(pipeline, encoding="utf-8")
         return (
             'DiffusionPipeline.from_pretrained(folder, custom_pipeline="pipeline", trust_remote_code=True)'

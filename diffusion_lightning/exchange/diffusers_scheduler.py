@@ -28,11 +28,11 @@ COSINE_S = 0.008
 """The shift of squaredcos_cap_v2, which has no option for it."""
 
 
-def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
-    """The options of the `DDPMScheduler` that walks as ours does; `DDIMScheduler` reads the same.
+def training_config(denoiser: Denoiser) -> dict[str, Any]:
+    """The options of a scheduler of diffusers that say how the network was trained.
 
     Raises:
-        UserError: if there is none; it says what diffusers cannot express.
+        UserError: if diffusers cannot express it; it says what.
     """
     parameterization = type(denoiser.parameterization)
     if parameterization not in PREDICTIONS:
@@ -41,15 +41,26 @@ def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
             f"knows {', '.join(known.__name__ for known in PREDICTIONS)}."
         )
     return {
-        "_class_name": "DDPMScheduler",
         "num_train_timesteps": denoiser.schedule.T,
         **_betas(denoiser.schedule),
         "prediction_type": PREDICTIONS[parameterization],
+        "rescale_betas_zero_snr": False,
+    }
+
+
+def scheduler_config(denoiser: Denoiser, sampling: Sampling) -> dict[str, Any]:
+    """The options of the `DDPMScheduler` that walks as ours does; `DDIMScheduler` reads the same.
+
+    Raises:
+        UserError: if there is none; it says what diffusers cannot express.
+    """
+    return {
+        "_class_name": "DDPMScheduler",
+        **training_config(denoiser),
         "variance_type": _variance(sampling.sampler),
         **_clamp(sampling.clamp),
         "timestep_spacing": "trailing",
         "steps_offset": 0,
-        "rescale_betas_zero_snr": False,
     }
 
 
@@ -69,7 +80,7 @@ def _betas(schedule: Schedule) -> dict[str, Any]:
 
 
 def _variance(sampler: Sampler) -> str:
-    if not isinstance(sampler, DDIM | DDPM) or not isinstance(sampler.grid, Uniform):
+    if type(sampler) not in (DDIM, DDPM) or type(sampler.grid) is not Uniform:
         raise UserError(
             f"the folder holds the scheduler of sampler=ddpm and sampler=ddim with sampler/grid=uniform, not "
             f"{type(sampler).__name__} with {type(sampler.grid).__name__}; diffusers' own schedulers can be "
@@ -80,7 +91,7 @@ def _variance(sampler: Sampler) -> str:
 
 def _clamp(clamp: Clamp) -> dict[str, Any]:
     dynamic = isinstance(clamp, Dynamic)
-    if not isinstance(clamp, Static | NoClamp | Dynamic):
+    if type(clamp) not in (Static, NoClamp, Dynamic):
         raise UserError(f"diffusers' DDPMScheduler cannot express clamp {type(clamp).__name__}.")
     return {
         "clip_sample": isinstance(clamp, Static),

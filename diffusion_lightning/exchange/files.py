@@ -1,6 +1,8 @@
 """Tensors of other codes' files, read without running anything that the files contain."""
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,19 @@ def named_tensors(state: Any, file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not state or not all(map(torch.is_tensor, state.values())):
         raise UserError(f"{file} holds no state dict: its values are not all tensors.")
     return {str(name): tensor for name, tensor in state.items()}
+
+
+@contextmanager
+def understood(file: Path) -> Iterator[None]:
+    """A context in which whatever a strange file makes of our readers becomes one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{file} cannot be understood ({type(error).__name__}: {_first_line(error)})."
+        ) from None
 
 
 def _safetensors(file: Path) -> dict[str, Tensor]:

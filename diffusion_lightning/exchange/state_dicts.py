@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.exchange.files import INSTEAD, named_tensors, read_file
+from diffusion_lightning.exchange.files import INSTEAD, named_tensors, read_file, understood
 from diffusion_lightning.exchange.improved_diffusion import ImprovedDiffusion
 from diffusion_lightning.exchange.origin import Asked, Imported, StateDict
 from diffusion_lightning.exchange.pytorch_ddpm import PytorchDDPM
@@ -26,8 +26,9 @@ def read_state_dict(file: Path, asked: Asked) -> Imported:
     held = read_file(file)
     state = named_tensors(held.get(AVERAGED, held) if isinstance(held, dict) else held, file)
     for code in CODES:
-        if imported := code(state, asked):
-            return imported
+        with understood(file):
+            if imported := code(state, asked):
+                return imported
     known = ", ".join(type(code).__name__ for code in CODES)
     raise UserError(
         f"{file} holds tensors by names such as {min(state)}, which are those of no code that is known here "

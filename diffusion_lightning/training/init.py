@@ -12,11 +12,16 @@ log = logging.getLogger(__name__)
 UNSEEN = "num_heads", "norm_groups", "norm_eps", "downsample_padding", "freq_shift"
 """Options of the U-Net that change what it computes, but not the shapes of its weights."""
 
+LABELS = "network.embedding.label.weight"
+"""The U-Net's row for each class, and the last for none."""
+
 
 def initialize(
     denoiser: Denoiser, init: str, parameterization: dict[str, Any], network: dict[str, Any]
 ) -> None:
     """Load the averaged weights of another run; optimizer, counters and random streams start anew.
+
+    What a network without classes has learned is where every class starts.
 
     Args:
         denoiser: whose network is loaded into.
@@ -34,8 +39,11 @@ def initialize(
             f"init={init} was trained with parameterization {before}, and this run has {parameterization}: "
             "the network's output would mean something else; choose the same parameterization."
         )
+    weights, own = denoiser_weights(checkpoint), denoiser.state_dict()
+    if LABELS in own and LABELS in weights and len(weights[LABELS]) == 1:
+        weights[LABELS] = weights[LABELS].expand(len(own[LABELS]), -1)
     try:
-        denoiser.load_state_dict(denoiser_weights(checkpoint))
+        denoiser.load_state_dict(weights)
     except RuntimeError as error:
         raise UserError(f"init={init} does not fit this network: {first_load_error(error)}") from None
     there = config_of(checkpoint)["network"]

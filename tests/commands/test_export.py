@@ -125,3 +125,14 @@ def test_a_folder_of_diffusers_trains_on(here):
     succeed_here("train.py", *training, "init=theirs.ckpt", "hydra.run.dir=on2", cwd=here)
     evaluation = "checkpoint=theirs.ckpt", "sampler.steps=2", "num_images=20", "metrics=[fid]", "device=cpu"
     succeed_here("evaluate.py", *evaluation, "out=fid2", cwd=here)
+    # Imported for no data set it has no classes, and every class starts from that
+    succeed_here(IMPORT, "source=theirs", "out=no_classes.ckpt", cwd=here)
+    rest = "init=no_classes.ckpt", "hydra.run.dir=on3", "optimizer.lr=1e-9", "guidance=cfg"
+    succeed_here("train.py", *training, *rest, cwd=here)
+    before, after = (
+        dl.load(here / name, device="cpu").denoiser.network for name in ("no_classes.ckpt", "on3")
+    )
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([1.0, 500.0])
+    with torch.no_grad():
+        a, b = before(x, t, torch.tensor([0, 0])), after(x, t, torch.tensor([3, 10]))
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)

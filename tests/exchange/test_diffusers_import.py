@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import diffusion_lightning as dl
 from diffusion_lightning.checkpoints.reader import load_denoiser, read_checkpoint
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.exchange import returned
 from diffusion_lightning.exchange.base import Exported
 from diffusion_lightning.exchange.checkpoint import checkpoint_of, write
 from diffusion_lightning.exchange.diffusers_import import read_folder
@@ -175,13 +176,60 @@ def test_an_export_comes_back_as_it_was(options, label, tmp_path):
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.state_dict().items())
 
     # Weights that were trained on there are not those that were exported
-    file = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
     unet = UNet2DModel.from_pretrained(tmp_path, subfolder="unet")
     unet.time_embedding.linear_1.weight.data += 0.01
     unet.save_pretrained(tmp_path / "unet")
-    moved = load_denoiser(imported(tmp_path)).network
-    assert not torch.equal(moved.embedding.time[0].weight, before.embedding.time[0].weight)
-    assert file.is_file()
+    moved = imported(tmp_path)
+    after_training = load_denoiser(moved).network
+    assert not torch.equal(after_training.embedding.time[0].weight, before.embedding.time[0].weight)
+    assert after_training.num_classes == (before.num_classes if label is None else 0)
+    assert moved["hyper_parameters"]["guidance"]["p_uncond"] == (0.1 if label is None else 1.0)
+
+    # Neither is what is read in another way
+    file = tmp_path / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"prediction_type": "sample"}))
+    assert imported(tmp_path)["hyper_parameters"]["parameterization"]["_target_"].endswith("X0")
+
+
+STRANGE = {
+    "foreign code": (lambda c: c.update(network={"_target_": "os.system"}), "which is not part of"),
+    "code in a part": (
+        lambda c: c["network"].update(width={"_target_": "os.system"}),
+        "which is not part of",
+    ),
+    "foreign guidance": (lambda c: c.update(guidance={"_target_": "os.system"}), "which is not part of"),
+    "a secret": (lambda c: c["dataset"].update(root="${oc.env:HOME}"), "its config is not resolved"),
+    "no shape": (lambda c: c["dataset"].pop("num_classes"), "the model has num_classes=10"),
+    "another size": (lambda c: c["dataset"].update(image_size="x"), "image_size is x"),
+}
+
+
+@pytest.mark.parametrize("why", STRANGE)
+def test_what_is_kept_for_the_way_back_is_not_trusted(why, tmp_path):
+    change, message = STRANGE[why]
+    made = exported(network())
+    given = {"image_channels": 1, "image_size": 8, "num_classes": 10}
+    made.checkpoint["hyper_parameters"].update(
+        network={
+            "_target_": "diffusion_lightning.UNet",
+            **given,
+            "width": 16,
+            "channel_mults": [1, 2],
+            "num_res_blocks": 1,
+            "norm_groups": 4,
+        },
+        schedule={"_target_": "diffusion_lightning.Linear"},
+        parameterization={"_target_": "diffusion_lightning.Eps"},
+        guidance={"_target_": "diffusion_lightning.Guidance", "p_uncond": 0.1, "scale": 2.0},
+        dataset=given,
+    )
+    dl.DiffusersFormat()(made, tmp_path)
+    imported(tmp_path)
+    tensors, config, label = returned.kept(tmp_path)
+    change(config)
+    returned.keep(tensors, config, label, tmp_path)
+    with pytest.raises(UserError, match=message):
+        imported(tmp_path)
 
 
 REFUSED = {
@@ -202,6 +250,10 @@ REFUSED = {
     "other β": (SMALL, {"beta_schedule": "sigmoid"}, "beta_schedule='sigmoid'"),
     "too little noise": (SMALL, {"beta_schedule": "scaled_linear", "beta_end": 0.012}, "add more noise"),
     "another output": (SMALL, {"prediction_type": "flow_prediction"}, "prediction_type='flow_prediction'"),
+    "a text for its widths": (SMALL | {"block_out_channels": "wide"}, {}, "config.json cannot be understood"),
+    "a text for its heads": (SMALL | {"attention_head_dim": "x"}, {}, "config.json cannot be understood"),
+    "a text for its β": (SMALL, {"beta_start": "x"}, "scheduler_config.json cannot be understood"),
+    "no levels": (SMALL | {"block_out_channels": []}, {}, "config.json cannot be understood"),
     "another model": ({"_class_name": "UNet2DConditionModel"}, {}, "is of a UNet2DConditionModel"),
 }
 

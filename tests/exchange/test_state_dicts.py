@@ -83,6 +83,12 @@ REFUSED = {
         ASKED,
         "lack tail.2.bias",
     ),
+    "no first layer": (
+        pytorch_ddpm,
+        lambda w: {name: t for name, t in w.items() if name != "head.weight"},
+        ASKED,
+        "cannot be understood",
+    ),
     "other names": (pytorch_ddpm, lambda w: {"a.b": torch.zeros(1)}, ASKED, "no code that is known here"),
     "no tensors": (pytorch_ddpm, lambda w: {"a": 3}, ASKED, "holds no state dict"),
     "a list": (pytorch_ddpm, lambda w: [3], ASKED, "holds no state dict"),
