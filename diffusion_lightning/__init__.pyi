@@ -55,6 +55,7 @@ from .diffusion.sampling import Sampling as Sampling
 from .diffusion.sampling_model import SamplingModel as SamplingModel
 from .diffusion.schedules import BetaSchedule as BetaSchedule
 from .diffusion.schedules import Cosine as Cosine
+from .diffusion.schedules import GivenBetas as GivenBetas
 from .diffusion.schedules import Linear as Linear
 from .diffusion.schedules import Schedule as Schedule
 from .diffusion.times import LaplaceTimes as LaplaceTimes
@@ -77,6 +78,10 @@ from .evaluation.metrics.kid import KID as KID
 from .evaluation.metrics.likelihood import Likelihood as Likelihood
 from .evaluation.metrics.neighbours import Neighbours as Neighbours
 from .evaluation.metrics.precision_recall import PrecisionRecall as PrecisionRecall
+from .exchange.base import Format as Format
+from .exchange.diffusers_export import DiffusersFormat as DiffusersFormat
+from .exchange.onnx import ONNX as ONNX
+from .exchange.torch_export import TorchExport as TorchExport
 from .images import from_uint8 as from_uint8
 from .images import save_grid as save_grid
 from .images import to_uint8 as to_uint8

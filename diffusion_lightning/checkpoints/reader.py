@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lightning.checkpoints.format import LAST, upgraded
+from diffusion_lightning.checkpoints.safetensors_file import AVERAGED_ONLY, MODEL, PREFIX, read_model
+from diffusion_lightning.checkpoints.sources import located
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
@@ -29,15 +31,19 @@ _SHAPE = {"image_channels": int, "image_size": int | list, "num_classes": int}
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint file itself, or `checkpoints/last.ckpt` of a run's folder.
+    """The checkpoint file itself, or that of a folder: `checkpoints/last.ckpt` of a run, or an exported one.
+
+    Args:
+        path: a file, a folder, or a name behind a prefix of `sources.py`.
 
     Raises:
         UserError: if there is none.
     """
-    path = Path(path).expanduser()
-    file = path / "checkpoints" / LAST if path.is_dir() else path
+    file = path = located(path)
+    if path.is_dir():
+        file = path / MODEL if (path / MODEL).is_file() else path / "checkpoints" / LAST
     if not file.is_file():
-        raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder.")
+        raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder, or hf:owner/name.")
     return file
 
 
@@ -48,10 +54,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: if it is missing, damaged, holds pickled code, or is not one of ours.
     """
     file = find_checkpoint(path)
+    checkpoint = read_model(file) if file.suffix == ".safetensors" else _unpickled(file)
+    if why := lacking(checkpoint):
+        raise UserError(f"{file} is not a checkpoint of this project: {why}.")
+    return upgraded(checkpoint)
+
+
+def _unpickled(file: Path) -> Any:
+    """What a file of Lightning's holds, if that is nothing but tensors and plain containers."""
     if not zipfile.is_zipfile(file):  # as every PyTorch checkpoint is, once wholly written
         raise UserError(f"{file} is truncated, or no checkpoint at all.")
     try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."
@@ -59,13 +73,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except Exception as error:  # whatever a damaged file makes of the parsers
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} is truncated or damaged ({reason}).") from None
-    lacking = _lacking(checkpoint)
-    if lacking:
-        raise UserError(f"{file} is not a checkpoint of this project: {lacking}.")
-    return upgraded(checkpoint)
 
 
-def _lacking(checkpoint: Any) -> str | None:
+def lacking(checkpoint: Any) -> str | None:
     """Why it is not a checkpoint of this project; None if it is one."""
     if not isinstance(checkpoint, dict):
         return f"it holds a {type(checkpoint).__name__}"
@@ -121,11 +131,16 @@ def load_denoiser(checkpoint: dict[str, Any], weights: str = "ema", trust: Seque
 
 
 def denoiser_weights(checkpoint: dict[str, Any], weights: str = "ema") -> dict[str, Tensor]:
-    """The denoiser's averaged ("ema") or "raw" weights, by their names in the denoiser."""
+    """The denoiser's averaged ("ema") or "raw" weights, by their names in the denoiser.
+
+    Raises:
+        UserError: if the raw weights were left out of the file.
+    """
+    if weights == "raw" and checkpoint.get(AVERAGED_ONLY):
+        raise UserError("the file holds the averaged weights alone; leave weights=ema.")
     # A run without EMA has one set of weights, under Lightning's own key
     state = checkpoint.get(WEIGHTS[weights], checkpoint["state_dict"])
-    prefix = "denoiser."
-    return {name[len(prefix) :]: w for name, w in state.items() if str(name).startswith(prefix)}
+    return {name[len(PREFIX) :]: w for name, w in state.items() if str(name).startswith(PREFIX)}
 
 
 def load_data_set(

@@ -21,6 +21,7 @@ from diffusion_lightning.commands.output import readers_may_go_away
 from diffusion_lightning.commands.resolvers import register
 from diffusion_lightning.commands.unread import check_read
 from diffusion_lightning.compat import list_groups_once, report_hydra_errors
+from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.paths import at_home, check_places, conf_folder
 from diffusion_lightning.config.ranges import check_ranges
 from diffusion_lightning.config.types import check_config
@@ -74,6 +75,7 @@ class Task:
             check_config(cfg)
             check_ranges(cfg)
             check_places(cfg)
+            cfg = at_hand(cfg)
             OmegaConf.set_readonly(cfg, True)
             result = self.function(cfg)
             failed = False
@@ -91,6 +93,17 @@ class Task:
             # The next job of a sweep would log to a run that is still open.
             if "wandb" in sys.modules:
                 sys.modules["wandb"].finish(exit_code=int(failed))
+
+
+def at_hand(cfg: DictConfig) -> DictConfig:
+    """The config with a path in place of a checkpoint's name such as `hf:owner/name`.
+
+    So the name is looked up once, and what the command reads and records is one and the same file.
+    """
+    from diffusion_lightning.checkpoints.sources import SOURCES, located
+
+    name = str(cfg.get("checkpoint"))
+    return changed(cfg, {"checkpoint": str(located(name))}) if name.partition(":")[0] in SOURCES else cfg
 
 
 def _job_folder() -> list[Path]:

@@ -88,7 +88,7 @@ def test_hydras_own_folders_may_be_at_home(option, home, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "train_extractor"])
+@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "export", "push", "train_extractor"])
 def test_every_text_of_a_config_may_be_at_home(command, monkeypatch):
     monkeypatch.setenv("HOME", "/home/Jörg Ö (1)")
     data = ["dataset=image_folder"] * (command in ("train", "evaluate"))

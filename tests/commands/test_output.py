@@ -37,7 +37,19 @@ def test_the_work_goes_on(unread):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        *((name, ["--help"]) for name in ("train", "sample", "evaluate", "train_extractor", "prefetch")),
+        *(
+            (name, ["--help"])
+            for name in (
+                "train",
+                "sample",
+                "evaluate",
+                "export",
+                "import_weights",
+                "push",
+                "train_extractor",
+                "prefetch",
+            )
+        ),
         ("sweep_tables", ["--help"]),
         *(("train", options) for options in (["--cfg", "job"], ["--info", "defaults"], ["--hydra-help"])),
     ],

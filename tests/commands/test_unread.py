@@ -18,6 +18,9 @@ COMMANDS = {
     | {"paths", "optimizer", "lr_schedule", "times"},
     "sample": {"task", "sampler", "clamp", "speed"},
     "evaluate": {"sampler", "clamp", "speed", "dataset", "extractor", "metrics", "logger", "study"},
+    "export": {"format", "sampler", "clamp", "speed"},
+    "push": {"sampler", "clamp", "speed"},
+    "import_weights": {"dataset", "extractor", "schedule"},
     "train_extractor": {"dataset", "extractor", "optimizer", "recipe", "speed"},
 }
 """Command → the groups that it reads."""
@@ -108,7 +111,8 @@ def test_an_argument_that_the_command_gives_itself(command, option):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_key_of_a_users_own_config_is_read_if_another_is_made_of_it(command, tmp_path):
-    folder = tmp_path / "sampler" if command in ("sample", "evaluate") else tmp_path / "dataset"
+    drawing = "sample", "evaluate", "export", "push"
+    folder = tmp_path / ("sampler" if command in drawing else "dataset")
     folder.mkdir()
     (folder / "mine.yaml").write_text("# @package _global_\nthird: 3\n")
     search, group = f"hydra.searchpath=[{tmp_path}]", folder.name
@@ -125,6 +129,8 @@ def test_a_key_of_a_users_own_config_is_read_if_another_is_made_of_it(command, t
         *(("evaluate", [f"dataset={name}", "logger=wandb"]) for name in names("dataset")),
         *(("evaluate", [f"study={name}", "metrics=[bits]"]) for name in names("study")),
         *(("train_extractor", [f"dataset={name}"]) for name in names("dataset")),
+        ("export", ["sampler=ddpm", "guidance.scale=3", "labels=[cat]"]),
+        *(("import_weights", [f"dataset={name}"]) for name in names("dataset")),
         ("train", ["search=digits", "debug=fast", "callbacks=fid", "sampler@callbacks.fid.sampler=heun"]),
         ("train", ["+tag=a", "hydra.run.dir=runs/${tag}", "hydra.job.name=x", "+hydra.job.env_set.A=b"]),
         ("sample", ["sampler=predictor_corrector", "sampler/predictor=ddim", "guidance.scale=3"]),

@@ -210,6 +210,16 @@ class Part(dl.Task):
 """,
         {},
     ),
+    "format": (
+        """
+class Part(dl.Format):
+    "The label."
+    def __call__(self, exported, out):
+        (out / "label.txt").write_text(str(exported.label))
+        return "read label.txt"
+""",
+        {},
+    ),
     "callbacks": (
         """
 class Part(lightning.pytorch.Callback):
@@ -239,7 +249,7 @@ def test_a_part_of_any_kind_is_one_python_file_and_one_yaml(tmp_path, monkeypatc
         chosen[kind] = f"{kind}=mine"
     small = [option for option in SMALL if not option.startswith("network")]
     where, drawing = ["--config-dir", "conf_of_mine"], [chosen["clamp"], chosen["sampler/grid"]]
-    of_training = [option for kind, option in chosen.items() if kind != "task"]
+    of_training = [option for kind, option in chosen.items() if kind not in ("task", "format")]
     succeed_here("train.py", *where, *of_training, *small, "hydra.run.dir=run", cwd=tmp_path)
     assert (tmp_path / "run" / "mine").exists()
     of_model = ["checkpoint=run", f"trust=[{','.join(modules)}]", "sampler.steps=2"]
@@ -249,6 +259,9 @@ def test_a_part_of_any_kind_is_one_python_file_and_one_yaml(tmp_path, monkeypatc
         "evaluate.py", *where, *of_model, *drawing, "num_images=4", "metrics=[fid]", "out=m", cwd=tmp_path
     )
     assert (tmp_path / "m" / "evaluation.json").exists()
+    exported = [*where, *of_model[:2], chosen["format"], "out=exported"]
+    succeed_here("diffusion_lightning/export.py", *exported, cwd=tmp_path)
+    assert (tmp_path / "exported" / "label.txt").exists()
     for module in modules:
         sys.modules.pop(module, None)
 
