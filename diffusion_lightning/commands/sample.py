@@ -82,6 +82,7 @@ def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[
     keys = "weights", "task", "sampler", "clamp", "labels", "num_images", "batch_size", "seed"
     return {
         "checkpoint": str(find_checkpoint(cfg.checkpoint)),
+        "data": request.data_title,
         **{key: asked[key] for key in keys},
         "grid": asked["sampler"]["grid"],
         "guidance": asdict(request.sampling.guidance),

@@ -309,6 +309,21 @@ DATA = cases(
         "images/bomb/bad.png cannot be read",
     ),
     ("pixels of 32 bits", "dataset=image_folder data_dir=images/deep", "save it in 8 bits"),
+    (
+        "a copy of CIFAR-10 without a class",
+        "dataset=cifar10 data_dir=images/cifar10",
+        "images/cifar10/train has no airplane, automobile, bird, deer",
+    ),
+    (
+        "a copy of CIFAR-10 that is not there",
+        "dataset=cifar10 data_dir=images/cifar10 dataset.copy=jpeg",
+        "no copy of CIFAR-10 in JPEG files in images/cifar10",
+    ),
+    (
+        "an unknown copy of CIFAR-10",
+        "dataset=cifar10 dataset.copy=gif",
+        "dataset.copy is 'gif'; it must be original or png or jpeg or null",
+    ),
 )
 
 CHECKPOINTS = cases(
@@ -599,6 +614,8 @@ def images(folder):
     save("rows/2.png")
     (folder / "float").mkdir()
     Image.fromarray(np.full((2, 2), 0.5, np.float32)).save(folder / "float" / "bad.tiff")
+    save("cifar10/train/cat/1.png")
+    save("cifar10/test/cat/1.png")
     save("other/train/cat/1.png")
     save("other/test/dog/1.png")
     save("dots/1.png", (1, 1))
