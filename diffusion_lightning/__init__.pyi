@@ -77,6 +77,10 @@ from .evaluation.metrics.kid import KID as KID
 from .evaluation.metrics.likelihood import Likelihood as Likelihood
 from .evaluation.metrics.neighbours import Neighbours as Neighbours
 from .evaluation.metrics.precision_recall import PrecisionRecall as PrecisionRecall
+from .exchange.base import Format as Format
+from .exchange.diffusers_export import DiffusersFormat as DiffusersFormat
+from .exchange.onnx import ONNX as ONNX
+from .exchange.torch_export import TorchExport as TorchExport
 from .images import from_uint8 as from_uint8
 from .images import save_grid as save_grid
 from .images import to_uint8 as to_uint8

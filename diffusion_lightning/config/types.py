@@ -35,6 +35,7 @@ OPTIONS: dict[str, Any] = {
     "samples": str | None,
     "seed": int,
     "shift": float,
+    "source": str | None,
     "trust": Sequence[str],
     "warmup_images": int,
     "weights": str,

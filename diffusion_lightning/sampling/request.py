@@ -194,13 +194,7 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
     trust = tuple(cfg.trust)
     speed = instantiate(cfg.speed)
     model = load(cfg.checkpoint, device=cfg.device, weights=cfg.weights, trust=trust, speed=speed)
-    guidance: Any = OmegaConf.to_container(cfg.guidance)
-    # As trained, where the command line says nothing else
-    asked = {name: value for name, value in guidance.items() if value is not None}
-    check_arguments({"_target_": "diffusion_lightning.Guidance", **asked}, "guidance")
-    with naming("guidance"):
-        guidance = replace(model.guidance, **asked)
-        sampling = model.sampling(instantiate(cfg.sampler), guidance, instantiate(cfg.clamp))
+    sampling = asked_sampling(cfg, model)
     labels = check_labels(cfg.labels, model.num_classes, sampling.guidance, model.class_names)
     batches = -(-(cfg.num_images or 1) // cfg.batch_size)
     with naming("sampler"):
@@ -208,3 +202,17 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
     return SamplingRequest(
         model, sampling, labels, cfg.seed, cfg.batch_size, cfg.data_dir, trust, cfg.captions
     )
+
+
+def asked_sampling(cfg: DictConfig, model: DiffusionModel) -> Sampling:
+    """The sampler, guidance and clamp that a command line asks for; guidance as trained, but for what it says.
+
+    Raises:
+        UserError: if the model never learned what is asked for.
+    """
+    guidance: Any = OmegaConf.to_container(cfg.guidance)
+    asked = {name: value for name, value in guidance.items() if value is not None}
+    check_arguments({"_target_": "diffusion_lightning.Guidance", **asked}, "guidance")
+    with naming("guidance"):
+        guidance = replace(model.guidance, **asked)
+        return model.sampling(instantiate(cfg.sampler), guidance, instantiate(cfg.clamp))

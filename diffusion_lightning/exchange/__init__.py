@@ -1,0 +1,1 @@
+"""Open doors: trained models written for other libraries, and published weights read from them."""
