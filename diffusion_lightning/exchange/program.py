@@ -29,9 +29,9 @@ class X0Program(nn.Module):
 
         α = α_i e^(-d/2),  σ² = σ_i² + ᾱ_i (1 - e^-d),  1 - e^-d = 2 tanh(d/2)/(1 + tanh(d/2)),
 
-    where nothing cancels. The tables are computed in float64 and stored in float32. At the timesteps t = i/T, α
-    and σ are those of the schedule, rounded to float32; between them α is off by what the rounding of t makes
-    of it, up to 3e-8 |dlog ᾱ/dt|.
+    where nothing cancels. The tables are computed in float64 and stored in float32. At the timesteps t = i/T,
+    α and σ are those of the schedule, rounded to float32; between them α is off by what the rounding of t
+    makes of it, up to 3e-8 |dlog ᾱ/dt|.
 
     Args:
         denoiser: the trained denoiser.
