@@ -23,7 +23,9 @@ log = logging.getLogger("sample")
 def sample(cfg: DictConfig) -> Path:
     """Run the task as configured, record it in sampling.json and return the folder."""
     if not cfg.checkpoint:
-        raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
+        raise UserError(
+            "which model? Give checkpoint=<file.ckpt or run directory>, or checkpoint=zoo:<name>."
+        )
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     out = job_out(cfg)
