@@ -55,6 +55,7 @@ from .diffusion.sampling import Sampling as Sampling
 from .diffusion.sampling_model import SamplingModel as SamplingModel
 from .diffusion.schedules import BetaSchedule as BetaSchedule
 from .diffusion.schedules import Cosine as Cosine
+from .diffusion.schedules import GivenBetas as GivenBetas
 from .diffusion.schedules import Linear as Linear
 from .diffusion.schedules import Schedule as Schedule
 from .diffusion.times import LaplaceTimes as LaplaceTimes

@@ -1,4 +1,4 @@
-"""Write a model for other libraries: `python -m diffusion_lightning.export`, the same as `diffusion-export`."""
+"""Write a model for other libraries: `python -m diffusion_lightning.export`, also `diffusion-export`."""
 
 from diffusion_lightning.commands.export import main
 

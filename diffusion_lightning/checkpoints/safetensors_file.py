@@ -97,17 +97,17 @@ def read_model(file: Path) -> dict[str, Any]:
 
 def public_config(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a run's config that says what the model is, without folders of its machine."""
-    kept: dict[str, Any] = {name: _without_folders(config[name]) for name in KEPT if name in config}
+    kept: dict[str, Any] = {name: without_folders(config[name]) for name in KEPT if name in config}
     ema = (config.get("callbacks") or {}).get("ema")
     return kept | {"callbacks": {"ema": ema}}
 
 
-def _without_folders(node: Any) -> Any:
+def without_folders(node: Any) -> Any:
     """The plain container with the names alone of files and folders that are given from the root."""
     if isinstance(node, dict):
-        return {key: _without_folders(value) for key, value in node.items()}
+        return {without_folders(key): without_folders(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [_without_folders(value) for value in node]
+        return [without_folders(value) for value in node]
     for kind in (PurePosixPath, PureWindowsPath) if isinstance(node, str) else ():
         if kind(node).is_absolute() or node.startswith("~"):
             return kind(node).name

@@ -1,4 +1,4 @@
-"""`diffusion-export`: a trained model for other libraries, `checkpoint=<run> format=diffusers out=<folder>`."""
+"""`diffusion-export`: a model for other libraries, `checkpoint=<run> format=diffusers out=<folder>`."""
 
 import logging
 from pathlib import Path

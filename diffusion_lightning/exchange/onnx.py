@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,7 +50,8 @@ class ONNX(Format):
         return f"onnxruntime.InferenceSession('{FILE}'); {WALK} has the numbers of the walk"
 
 
-def _converted(program: torch.export.ExportedProgram) -> "onnx.ModelProto":  # noqa: F821
+def _converted(program: torch.export.ExportedProgram) -> Any:
+    """The program as `onnx.ModelProto`."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

@@ -14,7 +14,7 @@ from diffusion_lightning.errors import UserError
 SAME_TIMESTEP = 2**-22
 """T t that is no further, relatively, from an integer is that timestep: t in float32 tells no more apart."""
 
-FINE = 10_000
+FINE = 100_000
 """Entries of the table of a schedule in closed form, at least."""
 
 INPUTS = "x_t", "t", "y"

@@ -35,15 +35,26 @@ def zero(layer: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
-def sinusoidal(time: Tensor, dim: int) -> Tensor:
-    """Sines and cosines of time (B,) at dim/2 frequencies from 1 to 1/10000: (B, dim).
+def frequencies(dim: int, freq_shift: int = 1, device: torch.device | None = None) -> Tensor:
+    """dim/2 frequencies in a geometric series from 1 downwards, float32 (dim/2,).
+
+    Args:
+        dim: of the embedding.
+        freq_shift: 1 ends at 1/10000, as the code of DDPM does; 0 one step before, as later codes do.
+        device: where they are.
+    """
+    half = dim // 2
+    return torch.exp(-math.log(10_000) * torch.arange(half, device=device) / max(1, half - freq_shift))
+
+
+def sinusoidal(time: Tensor, dim: int, freq_shift: int = 1) -> Tensor:
+    """Sines and cosines of time (B,) at dim/2 frequencies: (B, dim), in float32 or, for such times, float64.
 
     Source: Vaswani et al. 2017 (Attention Is All You Need, arXiv 1706.03762), section 3.5, with all sines
     first as in Ho et al. 2020 (arXiv 2006.11239).
     """
-    half = dim // 2
-    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=time.device) / max(1, half - 1))
-    angles = time.float()[:, None] * frequencies
+    time = time.to(torch.promote_types(time.dtype, torch.float32))
+    angles = time[:, None] * frequencies(dim, freq_shift, time.device)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
@@ -53,17 +64,20 @@ class ConditionEmbedding(nn.Module):
     Args:
         width: dimension of the sinusoidal time embedding; even.
         num_classes: K; labels are 0 … K - 1, and K is the null label.
+        freq_shift: see `frequencies`.
     """
 
-    def __init__(self, width: int, num_classes: int) -> None:
+    def __init__(self, width: int, num_classes: int, freq_shift: int = 1) -> None:
         super().__init__()
         self.width = width
+        self.freq_shift = freq_shift
         self.time = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width))
         self.label = nn.Embedding(num_classes + 1, 4 * width)
 
     def forward(self, time: Tensor, y: Tensor) -> Tensor:
         """Times in timesteps (B,) and labels (B,) to (B, 4 x width)."""
-        return F.silu(self.time(sinusoidal(time, self.width)) + self.label(y))
+        waves = sinusoidal(time, self.width, self.freq_shift).to(self.label.weight.dtype)
+        return F.silu(self.time(waves) + self.label(y))
 
 
 class ResidualBlock(nn.Module):

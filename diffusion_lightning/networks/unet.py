@@ -43,6 +43,7 @@ class UNet(nn.Module):
             without this option mean.
         norm_eps: of every normalisation.
         downsample_padding: 1 pads every edge, 0 the right and the bottom edge alone (see `Downsample`).
+        freq_shift: 1 or 0, of the time's frequencies (see `frequencies`).
 
     It is `Staged` (`networks/base.py`), with gradient checkpointing off at first.
 
@@ -68,6 +69,7 @@ class UNet(nn.Module):
         norm_groups: int | None = None,
         norm_eps: float = 1e-5,
         downsample_padding: int = 1,
+        freq_shift: int = 1,
     ) -> None:
         super().__init__()
         check_counts(image_channels=image_channels, width=width)
@@ -84,6 +86,8 @@ class UNet(nn.Module):
                 f"downsample_padding is {downsample_padding}; it must be 1 (every edge) or 0 (the "
                 "right and the bottom edge)."
             )
+        if freq_shift not in (0, 1):
+            raise UserError(f"freq_shift is {freq_shift}; it must be 1 (DDPM) or 0.")
         if width % 2:
             raise UserError(f"width is {width}; it must be even.")
         if not channel_mults:
@@ -97,7 +101,7 @@ class UNet(nn.Module):
         self.norm_groups = None if norm_groups is None else min(norm_groups, *widths)
         _check_sizes(height_width, widths, num_heads, self.norm_groups)
         norm = Norm(self.norm_groups, norm_eps)
-        self.embedding = ConditionEmbedding(width, num_classes)
+        self.embedding = ConditionEmbedding(width, num_classes, freq_shift)
 
         def block(in_channels: int, out_channels: int, side: int) -> Stage:
             attention = side in attention_resolutions

@@ -205,7 +205,7 @@ def load_request(cfg: DictConfig) -> SamplingRequest:
 
 
 def asked_sampling(cfg: DictConfig, model: DiffusionModel) -> Sampling:
-    """The sampler, guidance and clamp that a command line asks for; guidance as trained, but for what it says.
+    """The sampler, guidance and clamp that a command line asks for, guidance as trained where it is silent.
 
     Raises:
         UserError: if the model never learned what is asked for.

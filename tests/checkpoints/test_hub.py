@@ -1,5 +1,6 @@
 """`hf:owner/name`: what is fetched, what is refused, and what an interrupted transfer leaves behind."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 
 import diffusion_lightning as dl
 from diffusion_lightning.checkpoints.hub import code_among, fetched
-from diffusion_lightning.checkpoints.reader import read_checkpoint
+from diffusion_lightning.checkpoints.reader import denoiser_weights, read_checkpoint
 from diffusion_lightning.checkpoints.safetensors_file import MODEL, write_model
+from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.training.init import initialize
 from tests.support.command import ROOT
 from tests.support.hub import local_hub
+from tests.support.in_process import succeed_here
 
 RUN = ROOT / "tests" / "made_at_e9b7708" / "linear"
 NAME = "some-one/digits.v1"
@@ -157,3 +161,18 @@ def test_the_librarys_token_is_sent_and_written_nowhere(hub, content, tmp_path):
     fetched(NAME)
     assert hub.tokens == {os.environ["HF_TOKEN"]}
     assert not [p for p in Path(tmp_path).rglob("*") if p.is_file() and b"hf_secret" in p.read_bytes()]
+
+
+def test_every_command_takes_a_name_of_the_hub_and_says_which_commit_it_took(hub, content, tmp_path):
+    commit = hub.add(NAME, {MODEL: content})
+    quick = ["device=cpu", "speed=plain", "sampler.steps=2", "num_images=2"]
+    done = succeed_here("sample.py", f"checkpoint=hf:{NAME}@main", *quick, "out=drawn", cwd=tmp_path)
+    assert f"hf:{NAME}@main is revision {commit}" in done.stdout
+    assert commit in json.loads((tmp_path / "drawn" / "sampling.json").read_text())["checkpoint"]
+    checkpoint = read_checkpoint(RUN)
+    config = checkpoint["hyper_parameters"]
+    parts = (config[name] for name in ("network", "schedule", "parameterization"))
+    denoiser = dl.Denoiser(*(build_trusted("part", part, object) for part in parts))
+    initialize(denoiser, f"hf:{NAME}", config["parameterization"])
+    for name, weight in denoiser_weights(checkpoint).items():
+        assert denoiser.state_dict()[name].equal(weight)

@@ -479,7 +479,23 @@ EVALUATION = cases(
     ("labels of no class", "samples=bad/labels.npz", "must be from 0 to 10"),
 )
 
-CASES = [*COMMAND_LINE, *TRAINING, *PLACES, *DATA, *CHECKPOINTS, *SAMPLING, *EVALUATION]
+HUB = cases(
+    "sample.py",
+    ("a name of the hub without an owner", "checkpoint=hf:digits", "is no repository of the hub"),
+    ("a hub that nobody knows", "checkpoint=hub:me/digits", "or hf:owner/name"),
+) + cases(
+    "diffusion_lightning/push.py",
+    ("nothing to push", "checkpoint=null", "which model?"),
+    ("nowhere to push it to", "repo=null", "where to? Give repo=<owner>/<name>"),
+    ("a repository without an owner", "repo=digits", "is no repository of the hub; it must be owner/name"),
+    ("raw weights for others", "weights=raw", "a model is handed on with its averaged weights"),
+    ("data for a push", "data_dir=data", "would change nothing: no data are read"),
+    ("too many images in a card", "num_images=5000", "num_images is 5000"),
+    ("figures that are not there", "evaluation=images", "evaluation=images has no evaluation.json"),
+    ("a folder that holds files", "out=images", "images already holds files: add overwrite=true"),
+)
+
+CASES = [*COMMAND_LINE, *TRAINING, *PLACES, *DATA, *CHECKPOINTS, *SAMPLING, *EVALUATION, *HUB]
 
 FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=unet_tiny"
 
@@ -508,6 +524,7 @@ SMALL = {
     "train.py": "trainer.max_epochs=1 trainer.limit_train_batches=1 network.width=8 hydra.run.dir=new",
     "sample.py": "checkpoint=run out=new",
     "evaluate.py": "checkpoint=run out=new",
+    "diffusion_lightning/push.py": "checkpoint=run repo=me/digits dry_run=true num_images=2 out=new",
 }
 """What stands before the arguments of a case, which win."""
 

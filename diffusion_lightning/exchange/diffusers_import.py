@@ -1,0 +1,109 @@
+"""A folder of diffusers' with a `UNet2DModel` → a model of ours."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffusion_lightning.checkpoints.trust import build_trusted
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.exchange import returned
+from diffusion_lightning.exchange.diffusers_scheduler import (
+    parameterization_options,
+    sampling_hint,
+    schedule_options,
+)
+from diffusion_lightning.exchange.diffusers_unet import (
+    BIAS,
+    LABEL,
+    THEIR_LABEL,
+    THEIR_TIME,
+    TIME,
+    network_options,
+    network_state,
+    unet_state,
+)
+from diffusion_lightning.exchange.files import read_tensors
+from diffusion_lightning.exchange.origin import Asked, Imported
+from diffusion_lightning.files import read_json
+from diffusion_lightning.networks.unet import UNet
+
+WEIGHTS = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
+
+
+PARTS = "network", "schedule", "parameterization", "guidance"
+
+
+def read_folder(source: Path, asked: Asked) -> Imported:
+    """The model in a folder of `DDPMPipeline.save_pretrained`, its parts in folders or all at the root.
+
+    Raises:
+        UserError: if a part is missing or damaged, or our classes cannot express it; it says what.
+    """
+    unet, scheduler = _part(source, "unet"), _part(source, "scheduler")
+    config, walk = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
+    kind = config.get("_class_name")
+    if kind not in ("UNet2DModel", "UNetUnconditionalModel"):  # its name in the first versions
+        raise UserError(f"{unet / 'config.json'} is of a {kind}; our U-Net can express a UNet2DModel.")
+    state = read_tensors(_weights(unet))
+    parts = {"schedule": schedule_options(walk), "parameterization": parameterization_options(walk)}
+    if ours := _returned(source, state):
+        return ours
+    known = config.get("num_class_embeds")
+    guidance = _guidance(p_uncond=1.0 if known is None else 0.0)
+    num_classes = known if known is not None else asked.num_classes or 0
+    options = network_options(config, num_classes)
+    sines_first = not config.get("flip_sin_to_cos", True)
+    found = network_state(build_trusted("network", options, UNet), state, sines_first)
+    memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
+    memory |= {} if known is None else {"labels": known}
+    about = f"its own walk is {sampling_hint(walk)}"
+    return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
+
+
+def _guidance(p_uncond: float) -> dict[str, Any]:
+    return {"_target_": "diffusion_lightning.Guidance", "p_uncond": p_uncond, "scale": 1.0 - p_uncond}
+
+
+def _part(source: Path, name: str) -> Path:
+    return source / name if (source / name).is_dir() else source
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise UserError(f"{file} is not there; source= takes a folder as save_pretrained writes it.")
+    try:
+        value = read_json(file)
+    except ValueError as error:
+        raise UserError(f"{file} is no JSON ({error}).") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{file} holds no options.")
+    return value
+
+
+def _weights(folder: Path) -> Path:
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"{folder} holds no weights; there should be {' or '.join(WEIGHTS)}.")
+
+
+def _returned(source: Path, state: Mapping[str, Tensor]) -> Imported | None:
+    """What was exported into the folder, if its weights are still the ones that were written."""
+    kept = returned.kept(source)
+    if kept is None:
+        return None
+    tensors, config, label = kept
+    if not all(isinstance(config.get(name), dict) for name in PARTS):
+        return None
+    network = build_trusted("network", config["network"], UNet)
+    found = network_state(network, {name: t for name, t in state.items() if name != THEIR_LABEL})
+    found |= {name: tensors[name] for name in (TIME, BIAS, LABEL)}
+    network.load_state_dict(found)
+    again = unet_state(network, label)
+    if again.keys() != state.keys() or not all(torch.equal(again[name], state[name]) for name in again):
+        return None
+    parts = {name: config[name] for name in PARTS}
+    return Imported(**parts, state=found, about="it was exported from here", config=config)
