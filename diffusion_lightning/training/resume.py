@@ -114,14 +114,14 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
-        UserError: if it is no folder, but the name of a model; if it holds a run that is not to be resumed; if its last checkpoint is damaged, or was
-            written while a batch was worked on.
+        UserError: if it is no folder, but the name of a model; if it holds a run that is not to be resumed;
+            if its last checkpoint is damaged, or was written while a batch was worked on.
     """
     folder = Path(cfg.paths.run_dir)
     if named := next(filter(is_named, folder.parts), None):
         raise UserError(
-            f"{named} is the name of a model, which holds no state of its training, and no folder to resume or "
-            f"to write: init={named} starts a new run from its weights."
+            f"{named} is the name of a model, which holds no state of its training, and no folder of a run: "
+            f"init={named} starts a new run from its weights."
         )
     last = folder / "checkpoints" / LAST
     held = any(folder.glob("checkpoints/*.ckpt")) or (folder / "metrics.csv").exists()

@@ -7,7 +7,11 @@ import pytest
 from diffusion_lightning.captions import captioned
 from diffusion_lightning.checkpoints.format import upgraded
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.commands.to_zoo import write_weights
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.exchange.base import Exported
+from diffusion_lightning.exchange.card import model_card
+from diffusion_lightning.sampling.load import load
 from tests.data.test_cifar10_pictures import write_copy
 from tests.support.in_process import succeed_here
 from tests.support.runs import train_in
@@ -53,6 +57,14 @@ def test_a_jpeg_copy_is_named_in_checkpoint_pictures_and_records(tmp_path, title
     assert titles == [JPEG]
     record = json.loads((tmp_path / "measured" / "evaluation.json").read_text())
     assert record["provenance"]["data"] == JPEG
+
+    model = load(run)
+    exported = Exported(model.denoiser, model.sampling(), None, model.class_names, checkpoint)
+    card = model_card(exported, "some-one/photographs", "mit", record, [], for_diffusers=False)
+    assert f"A diffusion model of {JPEG}:" in card and f"name: {JPEG}" in card
+
+    write_weights(str(run), "mine", None, tmp_path)
+    assert config_of(read_checkpoint(tmp_path / "mine.safetensors"))["notice"] == JPEG
 
 
 def test_runs_of_before_read_the_original():
