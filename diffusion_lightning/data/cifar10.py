@@ -44,14 +44,15 @@ class CIFAR10(ImageData):
 
     def __init__(self, data_dir: str, *args: Any, copy: Copy | None = None, **others: Any) -> None:
         super().__init__(data_dir, *args, **others)
+        self._asked = copy
         self._found = find_pictures(self.data_dir)
         wanted = copy or ("original" if self._original_is_there() or not self._found else None)
         formats = [pictures.format for pictures in self._found]
         if wanted in NOTICES and wanted not in formats:
             raise UserError(
                 f"there is no copy of CIFAR-10 in {str(wanted).upper()} files in {self.data_dir}, as "
-                "train/<class>/ and test/<class>/ there or in a folder named cifar10: set data_dir, or "
-                "dataset.copy=null, which takes what is there."
+                "train/<class>/ and test/<class>/ there or in a folder named cifar10: set data_dir, or take "
+                "what is there with dataset=cifar10 dataset.copy=null."
             )
         self.copy: str = wanted or formats[0]
         self.notice = NOTICES.get(self.copy, "")
@@ -150,8 +151,9 @@ class CIFAR10(ImageData):
         return (self.data_dir / _official().filename).is_file() or all(file.is_file() for file in files)
 
     def _downloading(self) -> Any:
-        places = "or PNG or JPEG pictures as train/<class>/ and test/<class>/,"
-        return downloading("CIFAR-10", f"cifar-10-python.tar.gz, {places} into {self.data_dir}")
+        pictures = ", or PNG or JPEG pictures as train/<class>/ and test/<class>/,"
+        files = f"cifar-10-python.tar.gz{'' if self._asked else pictures}"
+        return downloading("CIFAR-10", f"{files} into {self.data_dir}")
 
 
 def _official() -> Any:

@@ -44,29 +44,26 @@ class Pictures:
 
     @cached_property
     def format(self) -> str:
-        """`png` if all files are; a copy of which some are JPEG files is a JPEG copy.
-
-        Raises:
-            UserError: if there are others.
-        """
+        """`png` or `jpeg`; a copy of which some are JPEG files is a JPEG copy, with others it is `other`."""
         suffixes = {file.suffix.lower() for found in self.files.values() for _, file in found}
-        known = set().union(*FORMATS.values())
-        if not suffixes <= known:
-            raise UserError(
-                f"{self.root} has {', '.join(sorted(suffixes - known))} files among its pictures; a copy of "
-                "CIFAR-10 is of PNG or JPEG files, and dataset=image_folder reads any."
-            )
+        if not suffixes <= FORMATS["png"] | FORMATS["jpeg"]:
+            return "other"
         return "jpeg" if suffixes & FORMATS["jpeg"] else "png"
 
     def check(self, wanted: Collection[int]) -> None:
-        """Refuse a copy that lacks a class.
+        """Refuse a copy that lacks a class, or has files of other formats.
 
         Args:
             wanted: the numbers of the classes in use.
 
         Raises:
-            UserError: for the first split without one of them.
+            UserError: for other formats, and for the first split without one of the classes.
         """
+        if self.format == "other":
+            raise UserError(
+                f"not all pictures in {self.root} are PNG or JPEG files, as those of a copy of CIFAR-10 are; "
+                "dataset=image_folder reads any format."
+            )
         for split, found in self.files.items():
             there = {y for y, _ in found}
             if missing := [CLASSES[y] for y in wanted if y not in there]:
@@ -89,10 +86,10 @@ class Pictures:
 
 
 def find_pictures(data_dir: Path) -> list[Pictures]:
-    """The copies in a folder, or in folders of it that are named after CIFAR-10; PNG before JPEG."""
+    """The copies in a folder, or in folders of it that are named after CIFAR-10; PNG first, then JPEG."""
     copies = [copy for folder in _places(data_dir, 2) if (copy := _copy_in(folder)) is not None]
     there = [copy for copy in copies if any(copy.files.values())]
-    return sorted(there, key=lambda copy: list(FORMATS).index(copy.format))
+    return sorted(there, key=lambda copy: [*FORMATS, "other"].index(copy.format))
 
 
 def _places(folder: Path, depth: int) -> Iterator[Path]:

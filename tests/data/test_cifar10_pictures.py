@@ -92,8 +92,11 @@ def test_one_jpeg_file_makes_a_jpeg_copy_and_other_formats_are_refused(tmp_path)
     save_image(tmp_path / "train" / "cat" / "1.jpeg", 0, size=(32, 32))
     assert cifar10(tmp_path).copy == "jpeg"
     save_image(tmp_path / "train" / "cat" / "2.bmp", 0, size=(32, 32))
-    with pytest.raises(UserError, match=r"\.bmp files among its pictures"):
+    with pytest.raises(UserError, match=r"not all pictures in .* are PNG or JPEG files"):
         cifar10(tmp_path)
+    assert cifar10(tmp_path, copy="original").copy == "original"  # what is not read is not checked
+    write_copy(tmp_path / "cifar10")
+    assert cifar10(tmp_path).copy == "png"
 
 
 def test_a_copy_that_is_not_complete_says_what_it_lacks(tmp_path, caplog):
@@ -118,7 +121,7 @@ def test_a_whole_copy_says_nothing_of_numbers(tmp_path, caplog, monkeypatch):
 
 def test_what_is_asked_for_and_not_there_is_refused(tmp_path):
     write_copy(tmp_path)
-    with pytest.raises(UserError, match=r"no copy of CIFAR-10 in JPEG files .* dataset\.copy=null"):
+    with pytest.raises(UserError, match=r"no copy of CIFAR-10 in JPEG files .* dataset\.copy=null\."):
         cifar10(tmp_path, copy="jpeg")
 
 
