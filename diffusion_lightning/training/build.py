@@ -32,8 +32,8 @@ def build_module(cfg: DictConfig) -> DiffusionModule:
     with naming("sampler"):  # rather than after the first epoch
         instantiate(cfg.sampler).times(denoiser.schedule)
     if cfg.init:
-        parameterization: Any = OmegaConf.to_container(cfg.parameterization, resolve=True)
-        initialize(denoiser, cfg.init, parameterization)
+        ours: Any = OmegaConf.to_container(cfg, resolve=True)
+        initialize(denoiser, cfg.init, ours["parameterization"], ours["network"])
     times = instantiate(cfg.times)
     with naming("objective"):
         objective = instantiate(cfg.objective, _partial_=True)(times=times)

@@ -3,6 +3,7 @@
 `python -m tests.commands.test_bad_input` writes the table into docs/reliability.md.
 """
 
+import pickle
 import shlex
 import shutil
 import struct
@@ -495,7 +496,53 @@ HUB = cases(
     ("a folder that holds files", "out=images", "images already holds files: add overwrite=true"),
 )
 
-CASES = [*COMMAND_LINE, *TRAINING, *PLACES, *DATA, *CHECKPOINTS, *SAMPLING, *EVALUATION, *HUB]
+EXPORTS = cases(
+    "diffusion_lightning/export.py",
+    ("nothing to export", "checkpoint=null", "which model?"),
+    ("an unknown format", "format=jpeg", "choose format= from diffusers"),
+    ("a folder that is not empty", "out=samples", "add overwrite=true"),
+    ("an export below a file", "out=file.txt/new", "out=file.txt/new cannot be a folder"),
+    ("a seed for what draws nothing", "seed=3", "an export draws nothing; leave seed= out"),
+    ("steps that the pipeline is told", "sampler.steps=9", "the format goes by num_inference_steps="),
+    ("several classes", "labels=[1,2]", "are several classes; choose one"),
+    ("a class of no such number", "labels=10", "class numbers from 0 to 9"),
+    ("guidance of one class", "labels=3 guidance.scale=2", "one class alone is drawn without guidance"),
+    ("a guidance that is more than a scale", "guidance.rescale=0.5", "leave guidance.rescale out"),
+    ("a walk that diffusers has in another class", "sampler=heun", "the scheduler of sampler=ddpm"),
+    ("another grid", "sampler/grid=quadratic", "with sampler/grid=uniform"),
+    ("normalisations that vary", "checkpoint=bad/groups.ckpt", "has one number of groups"),
+    ("an output that diffusers lacks", "checkpoint=bad/edm.ckpt", "cannot express parameterization EDM"),
+)
+
+IMPORTS = cases(
+    "diffusion_lightning/import_weights.py",
+    ("nothing to import", "source=null", "which weights?"),
+    ("weights that are not there", "source=no/where/at/all", "is not there; give a folder"),
+    ("a folder without a model", "source=images", "config.json is not there"),
+    ("weights for a folder", "source=theirs out=images", "out=images is a folder; give a file"),
+    ("a checkpoint that is there", "source=theirs out=file.txt", "exists: add overwrite=true"),
+    ("what a run resumes from", "source=theirs out=new/last.ckpt", "choose another out="),
+    ("a size that the folder has", "source=theirs image_size=8", "the folder says it itself"),
+    ("weights of other images", "source=theirs dataset=cifar10", "the model has image_channels=1"),
+    ("a pickled network", "source=bad/edm.pkl", "a .pkl holds pickled code, which is never run"),
+    ("weights with pickled code", "source=bad/code.ckpt", "it holds pickled code, which is never run"),
+    ("weights of no bytes", "source=bad/empty.ckpt", "truncated or damaged"),
+    ("weights of an unknown code", "source=bad/tensors.safetensors", "no code that is known here"),
+    ("a text for heads", "source=theirs num_heads=many", "num_heads is 'many'; it must be an integer"),
+)
+
+CASES = [
+    *COMMAND_LINE,
+    *TRAINING,
+    *PLACES,
+    *DATA,
+    *CHECKPOINTS,
+    *SAMPLING,
+    *EVALUATION,
+    *EXPORTS,
+    *IMPORTS,
+    *HUB,
+]
 
 FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=unet_tiny"
 
@@ -525,6 +572,8 @@ SMALL = {
     "sample.py": "checkpoint=run out=new",
     "evaluate.py": "checkpoint=run out=new",
     "diffusion_lightning/push.py": "checkpoint=run repo=me/digits dry_run=true num_images=2 out=new",
+    "diffusion_lightning/export.py": "checkpoint=run out=new",
+    "diffusion_lightning/import_weights.py": "out=new/imported.ckpt",
 }
 """What stands before the arguments of a case, which win."""
 
@@ -550,6 +599,9 @@ def here(tmp_path_factory):
     bad_checkpoints(folder / "bad", folder / "run" / "checkpoints" / "last.ckpt")
     bad_samples(folder / "bad", folder / "samples" / "samples.npz")
     bad_records(folder / "bad")
+    done("diffusion_lightning/export.py labels=3 out=theirs", folder)
+    (folder / "bad" / "edm.pkl").write_bytes(pickle.dumps(Code()))
+    save_file({"some.weight": torch.zeros(1)}, folder / "bad" / "tensors.safetensors")
     images(folder / "images")
     return folder
 
@@ -603,6 +655,8 @@ def bad_checkpoints(folder, good):
         lambda c, config, w: config["network"].update(_target_="diffusion_lightning.diffusion.clamp.Static"),
     )
     changed("shape", lambda c, config, w: config["dataset"].update(image_size=16))
+    changed("groups", lambda c, config, w: config["network"].update(norm_groups=None))
+    changed("edm", lambda c, config, w: config["parameterization"].update(_target_="diffusion_lightning.EDM"))
     changed("secret", lambda c, config, w: config["dataset"].update(data_dir="${oc.env:HOME}"))
 
 

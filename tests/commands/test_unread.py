@@ -19,6 +19,8 @@ COMMANDS = {
     "sample": {"task", "sampler", "clamp", "speed"},
     "evaluate": {"sampler", "clamp", "speed", "dataset", "extractor", "metrics", "logger", "study"},
     "train_extractor": {"dataset", "extractor", "optimizer", "recipe", "speed"},
+    "export": {"format", "sampler", "clamp", "speed"},
+    "push": {"sampler", "clamp", "speed"},
 }
 """Command → the groups that it reads."""
 DATA_SET = {"evaluate": ["dataset=digits"]}
@@ -108,7 +110,7 @@ def test_an_argument_that_the_command_gives_itself(command, option):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_key_of_a_users_own_config_is_read_if_another_is_made_of_it(command, tmp_path):
-    folder = tmp_path / "sampler" if command in ("sample", "evaluate") else tmp_path / "dataset"
+    folder = tmp_path / "sampler" if command not in ("train", "train_extractor") else tmp_path / "dataset"
     folder.mkdir()
     (folder / "mine.yaml").write_text("# @package _global_\nthird: 3\n")
     search, group = f"hydra.searchpath=[{tmp_path}]", folder.name

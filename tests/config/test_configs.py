@@ -23,7 +23,7 @@ from tests.support.oracles import GaussianOracle, normal, sampling_model, throug
 
 TRAIN_GROUPS = sorted(
     {str(p.parent.relative_to(CONF)) for p in CONF.glob("*/**/*.yaml")}
-    - {"hydra", "metrics", "network", "paths", "recipe", "study", "task"}
+    - {"format", "hydra", "metrics", "network", "paths", "recipe", "study", "task"}
 )
 
 

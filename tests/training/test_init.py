@@ -38,3 +38,10 @@ def test_a_run_starts_from_the_averaged_weights_of_another(first, tmp_path):
 def test_what_does_not_fit_is_refused(options, message, first, tmp_path):
     with pytest.raises(UserError, match=message):
         train_in(tmp_path / "run", *SHORT, f"init={first}", *options)
+
+
+def test_options_that_no_shape_shows_are_named(first, tmp_path, caplog):
+    train_in(
+        tmp_path / "run", *SHORT, f"init={first}", "network.norm_eps=1e-6", "network.downsample_padding=0"
+    )
+    assert "as before with network.norm_eps=1e-05 network.downsample_padding=1" in caplog.text
