@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-all test-places test-wheel bench lint format
-demo: .venv/ready  ## train on the embedded digits (a few minutes), draw a grid and print its path
+demo: .venv/ready  ## draw a grid from the zoo, then train such a model (a few minutes) and draw its grid
+	$(BIN)/python sample.py checkpoint=zoo:digits out=outputs/demo/$(STAMP)/zoo
+	@echo "Digits of a model that comes along, one class per column: outputs/demo/$(STAMP)/zoo/grid.png"
+	@echo "Now such a model is trained here, for a few minutes."
 	$(BIN)/python train.py experiment=digits_cfg hydra.run.dir=outputs/demo/$(STAMP)
 	$(BIN)/python sample.py checkpoint=outputs/demo/$(STAMP) out=outputs/demo/$(STAMP)/grid
-	@echo "The digits drawn, one class per column: outputs/demo/$(STAMP)/grid/grid.png"
+	@echo "Digits of the model that was trained here: outputs/demo/$(STAMP)/grid/grid.png"
 
 demo: STAMP := $(shell date +%Y-%m-%d_%H-%M-%S)
 

@@ -19,6 +19,9 @@ LONGEST = 240
 TITLE = 420
 """Width in pixels to which a title is broken, unless the picture is wider."""
 
+NOTICE = "notice"
+"""The entry of a run's config that says what every picture calls the data, if not by their class."""
+
 
 @dataclass(frozen=True)
 class Captions:

@@ -28,7 +28,10 @@ ADDED: dict[str, Any] = {
 }
 """Options of a run that were added later, with what held before; `network`'s are of the U-Net."""
 
-DEFAULTS = {"diffusion_lightning.ImageFolder": {"skip_unreadable": False}}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "diffusion_lightning.ImageFolder": {"skip_unreadable": False},
+    "diffusion_lightning.CIFAR10": {"copy": "original"},
+}
 """Class → options that some configs of format 1 lack; what they do by default is what was done before.
 
 Those that are null by default need no entry: a missing option is null.

@@ -43,7 +43,9 @@ def find_checkpoint(path: str | Path) -> Path:
     if path.is_dir():
         file = path / MODEL if (path / MODEL).is_file() else path / "checkpoints" / LAST
     if not file.is_file():
-        raise UserError(f"no checkpoint at {file}; give a .ckpt file or a run's folder, or hf:owner/name.")
+        raise UserError(
+            f"no checkpoint at {file}; give a .ckpt file or a run's folder, zoo:name or hf:owner/name."
+        )
     return file
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffusion_lightning.captions import NOTICE
 from diffusion_lightning.checkpoints.format import KEY, stamp
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import atomic_write
@@ -28,6 +29,7 @@ PREFIX = "denoiser."
 KEPT = (
     *("network", "schedule", "parameterization", "guidance", "dataset", "extractor"),
     *("objective", "times", "optimizer", "lr_schedule", "warmup_images", "sampler", "clamp", "seed"),
+    NOTICE,
 )
 """What is kept of the config of a run: what the model is, and how it was trained and drawn from."""
 

@@ -86,9 +86,9 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         **{name: figures.values for name, figures in measured.items()},
         "reasons": {name: figures.reasons for name, figures in measured.items() if figures.reasons},
         "asked": asked,
-        "provenance": provenance(type(inputs.data).__name__, inputs.extractor, reference),
+        "provenance": provenance(inputs.data.title, inputs.extractor, reference),
     }
-    save_report(record, images, out, inputs.data if cfg.captions else None)
+    save_report(record, images, out, inputs.data if cfg.captions else None, inputs.notice)
     log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)
     return record
 

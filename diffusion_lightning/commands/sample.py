@@ -23,7 +23,9 @@ log = logging.getLogger("sample")
 def sample(cfg: DictConfig) -> Path:
     """Run the task as configured, record it in sampling.json and return the folder."""
     if not cfg.checkpoint:
-        raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
+        raise UserError(
+            "which model? Give checkpoint=<file.ckpt or run directory>, or checkpoint=zoo:<name>."
+        )
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     out = job_out(cfg)
@@ -82,6 +84,7 @@ def record(cfg: DictConfig, request: "SamplingRequest", seconds: float) -> dict[
     keys = "weights", "task", "sampler", "clamp", "labels", "num_images", "batch_size", "seed"
     return {
         "checkpoint": str(find_checkpoint(cfg.checkpoint)),
+        "data": request.data_title,
         **{key: asked[key] for key in keys},
         "grid": asked["sampler"]["grid"],
         "guidance": asdict(request.sampling.guidance),

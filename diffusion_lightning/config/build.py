@@ -4,6 +4,7 @@ from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
 from torch import nn
 
+from diffusion_lightning.captions import NOTICE
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -11,12 +12,16 @@ from diffusion_lightning.diffusion.sampling import Sampling
 
 
 def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DictConfig]:
-    """The data module, and the config with the classes that the data module knows (those of a folder)."""
+    """The data module, and the config with what it knows: a folder's classes, the copy it reads."""
     data = instantiate(cfg.dataset)
     names = data.class_names and list(data.class_names)
     facts = {"dataset.num_classes": data.num_classes, "dataset.class_names": names}
     if getattr(data, "classes", None) is not None:
         facts["dataset.classes"] = list(data.classes)
+    if getattr(data, "copy", None) is not None:
+        facts["dataset.copy"] = data.copy
+    if getattr(data, "notice", ""):
+        facts[NOTICE] = data.notice
     return data, changed(cfg, facts)
 
 

@@ -92,7 +92,10 @@ FREE = {
             "logger.wandb.offline",
         ),
         # The data set brings its recipe of training along
-        named=("paths", "trust", "trainer", "optimizer", "callbacks"),
+        named=(
+            *("paths", "trust", "trainer", "optimizer", "callbacks"),
+            "dataset.copy",  # the hash of the images counts
+        ),
     ),
 }
 

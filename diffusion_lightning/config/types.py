@@ -50,6 +50,9 @@ OPTIONS: dict[str, Any] = {
 }
 """Types of the values at the top of `conf/*.yaml`, which no constructor takes."""
 
+ADVICE = {"resume": " init=<checkpoint> starts a new run from the weights of a trained model."}
+"""What else to say of a value at the top that is of a wrong type."""
+
 NAMES = {
     type(None): ("null", "nulls"),
     bool: ("true or false", "true or false"),
@@ -102,7 +105,7 @@ def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
         # An interpolated null may get its value later: the classes of a folder are not known yet
         known_later = value is None and source is not None
         if not known_later and not _fits(value, hint):
-            advice = _advice(where, value, hint)
+            advice = ADVICE.get(where, "") or _advice(where, value, hint)
             raise UserError(f"{where} is {_shown(value)}; it must be {_described(hint)}.{advice}")
         check_arguments(value, where, source)
 

@@ -71,11 +71,14 @@ class ImageData(LightningDataModule, ABC):
     Attributes:
         num_classes, class_names: of the classes in use.
         classes: those in use, as a checkpoint names them; None for all.
+        notice: what every picture and record calls the data, where the name of the class would not do.
 
     Raises:
         UserError: if a number is too small or a class unknown; in `setup`, if the images are not as
             described.
     """
+
+    notice: str = ""
 
     def __init__(
         self,
@@ -122,6 +125,11 @@ class ImageData(LightningDataModule, ABC):
         self.seed = seed
         self.num_workers = num_workers
         self._sets: tuple[ImageSet, ImageSet] | None = None
+
+    @property
+    def title(self) -> str:
+        """What titles and records call the data."""
+        return self.notice or type(self).__name__
 
     @abstractmethod
     def load(self, train: bool) -> ImageSet:

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from diffusion_lightning.captions import NOTICE
 from diffusion_lightning.checkpoints.reader import load_data_set
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.config.build import build_data, build_extractor, frozen
@@ -55,8 +56,13 @@ class EvaluationInputs:
     @property
     def title(self) -> str:
         """Whose images are compared with which data, for the titles of pictures."""
-        data = f"{self.total} images, and the training images of {type(self.data).__name__}"
+        data = f"{self.total} images, and the training images of {self.data.title}"
         return self.request.title(data) if self.request else data
+
+    @property
+    def notice(self) -> str:
+        """What every picture of the images says of the data that their model learned."""
+        return self.request.model.config.get(NOTICE, "") if self.request else ""
 
     @property
     def nfe(self) -> int | None:

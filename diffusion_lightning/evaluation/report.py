@@ -25,7 +25,9 @@ SETS = {"samples": "{} images", "floor_same_n": "as many test images", "floor": 
 """The sets of images in a record, and what each is called."""
 
 
-def save_report(record: dict[str, Any], images: MeasuredImages, out: Path, named: ImageData | None) -> None:
+def save_report(
+    record: dict[str, Any], images: MeasuredImages, out: Path, named: ImageData | None, title: str = ""
+) -> None:
     """Write evaluation.json and samples.png, and print the table.
 
     Args:
@@ -33,12 +35,13 @@ def save_report(record: dict[str, Any], images: MeasuredImages, out: Path, named
         images: the images that were measured.
         out: the folder.
         named: the data that name the classes in the picture; None for a bare picture.
+        title: of the picture.
     """
     first = images.pixels[:GRID_IMAGES]
     labels = images.statistics.labels[:GRID_IMAGES]
     columns = grid_columns(len(first), len(labels.unique()))
     facts = (named.num_classes, named.class_names) if named else None
-    captions = class_captions(labels.tolist(), columns, *facts) if facts else None
+    captions = class_captions(labels.tolist(), columns, *facts, title) if facts else None
     save_grid(first, out / "samples.png", columns, captions)
     write_json(record, out / RECORD)
     Console().print(table(record))

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from diffusion_lightning import __version__
+from diffusion_lightning.captions import NOTICE
 from diffusion_lightning.checkpoints.safetensors_file import MODEL, public_config
 from diffusion_lightning.exchange.base import Exported
 from diffusion_lightning.images import height_and_width
@@ -47,18 +48,19 @@ def model_card(
     name = repository.partition("/")[2]
     config = public_config(exported.config)
     data = config["dataset"].get("_target_", "").rpartition(".")[2]
+    title = config.get(NOTICE) or data
     front = {
         "library_name": "diffusers" if for_diffusers else "diffusion-lightning",
         "license": licence,
         "pipeline_tag": TASK,
         "datasets": [DATASETS[data]] if data in DATASETS else None,
         "tags": ["diffusion-lightning", "ddpm", "image-generation"],
-        "model-index": _index(name, data, evaluation) if evaluation else None,
+        "model-index": _index(name, data, title, evaluation) if evaluation else None,
     }
     front = {key: value for key, value in front.items() if value}
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {name}",
-        _summary(exported, data),
+        _summary(exported, title),
         *(f"![{picture}]({picture})" for picture in pictures),
         _use(repository, for_diffusers),
         *([_figures(evaluation)] if evaluation else []),
@@ -67,14 +69,14 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _index(name: str, data: str, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _index(name: str, data: str, title: str, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     metrics = [
         {"type": key, "name": NAMES.get(key, key), "value": value}
         for key, value in evaluation["samples"].items()
         if value is not None
     ]
     task = {"type": TASK, "name": "Image generation"}
-    dataset = {"type": DATASETS.get(data, data), "name": data}
+    dataset = {"type": DATASETS.get(data, data), "name": title}
     return [{"name": name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]
 
 

@@ -50,10 +50,14 @@ def label_names(
 
 
 def class_captions(
-    labels: Iterable[int], columns: int, num_classes: int, class_names: Sequence[str] | None
+    labels: Iterable[int],
+    columns: int,
+    num_classes: int,
+    class_names: Sequence[str] | None,
+    title: str = "",
 ) -> Captions:
     """The classes of images with these labels, as captions of a grid."""
-    return Captions.of_images(label_names(labels, num_classes, class_names), columns)
+    return Captions.of_images(label_names(labels, num_classes, class_names), columns, title)
 
 
 def check_away(guidance: Guidance, num_classes: int) -> None:

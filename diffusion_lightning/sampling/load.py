@@ -20,13 +20,13 @@ def load(
     trust: Sequence[str] = (),
     speed: Speed | None = None,
 ) -> DiffusionModel:
-    """Load a trained model from a checkpoint file, or from a run's folder (its last checkpoint).
+    """Load a trained model from a checkpoint file, a run's folder (its last checkpoint), or the zoo.
 
     Nothing in the file is executed: it holds tensors and plain containers, from which only classes of this
     package, and of packages that you trust, are built.
 
     Args:
-        path: a .ckpt file, or the folder of a run.
+        path: a .ckpt file, the folder of a run, or the name of a model that comes along, "zoo:digits".
         device: "cpu", "cuda", …; "auto" is a GPU if there is one.
         weights: "ema" (averaged) or "raw".
         trust: names of further packages whose classes the checkpoint may build.

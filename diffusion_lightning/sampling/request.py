@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from diffusion_lightning.captions import Captions
+from diffusion_lightning.captions import NOTICE, Captions
 from diffusion_lightning.checkpoints.reader import load_test_images
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.config.types import check_arguments
@@ -52,6 +52,12 @@ class SamplingRequest:
     def cycle(self) -> list[int] | None:
         """Labels of drawn images, in turn: those asked for, or all classes; None for unconditional images."""
         return self.labels or self.model.all_classes(self.sampling.guidance)
+
+    @property
+    def data_title(self) -> str:
+        """What titles and records call the data that the model learned."""
+        config = self.model.config
+        return config.get(NOTICE) or config["dataset"].get("_target_", "").rpartition(".")[2]
 
     @property
     def nfe(self) -> int:
@@ -127,10 +133,9 @@ class SamplingRequest:
                 guidance or seed.
         """
         denoiser, guidance, sampler = self.model.denoiser, self.sampling.guidance, self.sampling.sampler
-        data = self.model.config["dataset"].get("_target_", "").rpartition(".")[2]
         parts = (type(part).__name__ for part in (denoiser.schedule, denoiser.parameterization))
         known = {
-            "data": data,
+            "data": self.data_title,
             "model": f"{type(denoiser.network).__name__}, {', '.join(parts)}",
             "sampler": f"{type(sampler).__name__}, {len(sampler.times(denoiser.schedule))} steps",
             "guidance": f"w = {guidance.scale:g}" if guidance.uses_labels else "unconditional",

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.checkpoints.format import LAST, YOUNGER, resumes_exactly
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.checkpoints.sources import is_named
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
@@ -113,10 +114,15 @@ def earlier_run(cfg: DictConfig) -> EarlierRun | None:
     """What the run's folder holds, if it is to be resumed; None if it has no checkpoint yet.
 
     Raises:
-        UserError: if it holds a run that is not to be resumed; if its last checkpoint is damaged, or was
-            written while a batch was worked on.
+        UserError: if it is no folder, but the name of a model; if it holds a run that is not to be resumed;
+            if its last checkpoint is damaged, or was written while a batch was worked on.
     """
     folder = Path(cfg.paths.run_dir)
+    if named := next(filter(is_named, folder.parts), None):
+        raise UserError(
+            f"{named} is the name of a model, which holds no state of its training, and no folder of a run: "
+            f"init={named} starts a new run from its weights."
+        )
     last = folder / "checkpoints" / LAST
     held = any(folder.glob("checkpoints/*.ckpt")) or (folder / "metrics.csv").exists()
     if held and not (cfg.resume or _is_trial()):

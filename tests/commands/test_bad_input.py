@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from diffusion_lightning.checkpoints.format import FORMAT
+from diffusion_lightning.zoo.files import found
 from tests.support.command import ROOT, run
 from tests.support.in_process import run_here
 
@@ -109,6 +111,13 @@ TRAINING = cases(
     ("a negative warm-up", "warmup_images=-1", "warmup_images is -1; it must be 0 or more"),
     ("text for yes or no", "resume=perhaps", "it must be true or false"),
     ("a number for yes or no", "resume=1", "resume is 1; it must be true or false"),
+    ("a model to resume", "resume=zoo:digits", "init=<checkpoint> starts a new run from the weights"),
+    (
+        "a model for the folder of a run",
+        "hydra.run.dir=zoo:digits resume=true",
+        "zoo:digits is the name of a model",
+    ),
+    ("another network than the model's", "init=zoo:digits", "init=zoo:digits does not fit this network"),
     ("a folder that holds a run", "hydra.run.dir=run", "already holds a run: add resume=true"),
     (
         "a resumed run without its last checkpoint",
@@ -311,6 +320,21 @@ DATA = cases(
         "images/bomb/bad.png cannot be read",
     ),
     ("pixels of 32 bits", "dataset=image_folder data_dir=images/deep", "save it in 8 bits"),
+    (
+        "a copy of CIFAR-10 without a class",
+        "dataset=cifar10 data_dir=images/cifar10",
+        "images/cifar10/train has no airplane, automobile, bird, deer",
+    ),
+    (
+        "a copy of CIFAR-10 that is not there",
+        "dataset=cifar10 data_dir=images/cifar10 dataset.copy=jpeg",
+        "no copy of CIFAR-10 in JPEG files in images/cifar10",
+    ),
+    (
+        "an unknown copy of CIFAR-10",
+        "dataset=cifar10 dataset.copy=gif",
+        "dataset.copy is 'gif'; it must be original or png or jpeg or null",
+    ),
 )
 
 CHECKPOINTS = cases(
@@ -320,6 +344,12 @@ CHECKPOINTS = cases(
     ("a checkpoint that is not there", "checkpoint=nowhere", "no checkpoint at nowhere"),
     ("a folder without one", "checkpoint=images", "no checkpoint at images/checkpoints/last.ckpt"),
     ("a checkpoint of no bytes", "checkpoint=bad/empty.ckpt", "truncated, or no checkpoint"),
+    ("an unknown model of the zoo", "checkpoint=zoo:nothing", "no model zoo:nothing; there are zoo:"),
+    ("half a file of weights", "checkpoint=bad/half.safetensors", "truncated or damaged"),
+    ("changed weights", "checkpoint=bad/changed.safetensors", "its weights are not those that were written"),
+    ("weights of a later version", "checkpoint=bad/later.safetensors", "reads formats up to"),
+    ("weights of something else", "checkpoint=bad/other.safetensors", "it has no config"),
+    ("raw weights of a model of the zoo", "checkpoint=zoo:digits weights=raw", "the averaged weights alone"),
     ("half a checkpoint", "checkpoint=bad/half.ckpt", "truncated, or no checkpoint"),
     ("a damaged one", "checkpoint=bad/damaged.ckpt", "truncated or damaged"),
     ("a text", "checkpoint=bad/text.ckpt", "truncated, or no checkpoint"),
@@ -596,6 +626,12 @@ def bad_checkpoints(folder, good):
     with zipfile.ZipFile(folder / "zip.ckpt", "w") as file:
         file.writestr("a", "b")
     torch.save({"x": Code()}, folder / "code.ckpt")
+    shipped = found("digits").read_bytes()
+    (folder / "half.safetensors").write_bytes(shipped[: len(shipped) // 2])
+    (folder / "changed.safetensors").write_bytes(shipped[:-2] + b"\x00\x3c")
+    later = shipped.replace(f'\\"format\\": {FORMAT}'.encode(), b'\\"format\\": 9')
+    (folder / "later.safetensors").write_bytes(later)
+    save_file({"w": torch.zeros(1)}, folder / "other.safetensors")
     torch.save({"state_dict": {}, "model": 3}, folder / "foreign.ckpt")
     torch.save([1, 2], folder / "list.ckpt")
 
@@ -671,6 +707,8 @@ def images(folder):
     save("rows/2.png")
     (folder / "float").mkdir()
     Image.fromarray(np.full((2, 2), 0.5, np.float32)).save(folder / "float" / "bad.tiff")
+    save("cifar10/train/cat/1.png")
+    save("cifar10/test/cat/1.png")
     save("other/train/cat/1.png")
     save("other/test/dog/1.png")
     save("dots/1.png", (1, 1))

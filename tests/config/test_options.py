@@ -36,7 +36,7 @@ def test_every_option_of_the_table_exists(command):
             "+guidance.away=null",
         ]
     }.get(command, [])
-    options += {"evaluate": ["dataset=digits", "logger=wandb"]}.get(command, [])
+    options += {"evaluate": ["dataset=cifar10", "logger=wandb"]}.get(command, [])
     known = set(composed(command, *options).hydra.runtime.choices)
     known |= {name for key, _ in flat(plain(command, *options)) for name in parents(key)}
     assert known >= {*FREE[command].unnamed, *FREE[command].named}
@@ -81,7 +81,7 @@ def test_a_folder_is_named_by_whatever_the_sweep_is_over(command, option):
 
 def swept_values(command):
     """Every option and every group of a command."""
-    more = {"train": ["callbacks=fid", "logger=wandb"], "evaluate": ["dataset=digits", "logger=wandb"]}
+    more = {"train": ["callbacks=fid", "logger=wandb"], "evaluate": ["dataset=cifar10", "logger=wandb"]}
     config = composed(command, "hydra.run.dir=x", *more.get(command, []))
     unresolved = OmegaConf.to_container(config)
     del unresolved["hydra"]

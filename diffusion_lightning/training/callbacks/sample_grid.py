@@ -112,9 +112,9 @@ class SampleGrid(Callback):
         data = data_of(trainer)
         n, num_labels, captions = len(images), self._num_labels(data), None
         columns = grid_columns(n, num_labels)
-        if self.captions and num_labels:
-            labels = [i % num_labels for i in range(n)]
-            captions = class_captions(labels, columns, num_labels, data.class_names)
+        if self.captions and (num_labels or data.notice):
+            labels = [i % num_labels for i in range(n)] if num_labels else []
+            captions = class_captions(labels, columns, num_labels, data.class_names, data.notice)
         grid = image_grid(images, columns, captions)
         save_png(grid, path)
         colours = self._watch(images, data.train_images)

@@ -1,0 +1,55 @@
+"""How a model gets into the zoo."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+import diffusion_lightning as dl
+from diffusion_lightning.commands.to_zoo import TYPED, write_card, write_weights
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.zoo.cards import Card
+from tests.support.in_process import succeed_here
+
+WORDS = {name: name for name in TYPED}
+
+
+def test_weights_are_the_averaged_ones_in_half_precision_with_the_scale_that_suits(trained_digits, tmp_path):
+    file = write_weights(trained_digits, "mine", 2.5, tmp_path)
+    model, before = dl.load(file), dl.load(trained_digits)
+    assert model.guidance.scale == 2.5 != before.guidance.scale
+    for ours, theirs in zip(model.denoiser.parameters(), before.denoiser.parameters(), strict=True):
+        assert ours.equal(theirs.half().float())
+    assert str(trained_digits).encode() not in file.read_bytes()  # no folder of this machine
+
+
+def test_a_card_has_the_figures_of_its_file_alone(trained_digits, tmp_path):
+    file = write_weights(trained_digits, "mine", None, tmp_path)
+    options = [
+        "num_images=20",
+        "sampler.steps=3",
+        "metrics=[fid,classes]",
+        "dataset=digits",
+        "extractor=digits",
+    ]
+    succeed_here("evaluate.py", f"checkpoint={file}", *options, "out=a", cwd=tmp_path)
+    record = json.loads((tmp_path / "a" / "evaluation.json").read_text())
+    path = write_card("mine", tmp_path / "a", 0.5, tmp_path, **WORDS)
+    card = Card(name="mine", **json.loads(path.read_text()))
+    assert card.figures["fid"] == [record["samples"]["fid"], record["floor_same_n"]["fid"]]
+    assert card.figures["accuracy"] == [record["samples"]["accuracy"], record["floor_same_n"]["accuracy"]]
+    assert (card.sha256, card.num_images, card.sampler) == (file_sha256(file), 20, "DDIM, 3 steps")
+    assert card.options == ["sampler.steps=3"] and card.data == "Digits" and card.limits == "limits"
+    seen = torch.load(trained_digits / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"]
+    assert card.images_seen == seen
+
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    record["asked"]["guidance"]["scale"] = 3.0
+    (tmp_path / "b" / "evaluation.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="has guidance of its own"):
+        write_card("mine", tmp_path / "b", 0.5, tmp_path, **WORDS)
+    write_weights(trained_digits, "mine", 2.5, tmp_path)
+    with pytest.raises(UserError, match="is of another file"):
+        write_card("mine", tmp_path / "a", 0.5, tmp_path, **WORDS)
