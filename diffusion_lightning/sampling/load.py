@@ -20,13 +20,14 @@ def load(
     trust: Sequence[str] = (),
     speed: Speed | None = None,
 ) -> DiffusionModel:
-    """Load a trained model from a checkpoint file, a run's folder (its last checkpoint), or the zoo.
+    """Load a trained model from a checkpoint file, a run's folder (its last checkpoint), the zoo or the hub.
 
     Nothing in the file is executed: it holds tensors and plain containers, from which only classes of this
     package, and of packages that you trust, are built.
 
     Args:
-        path: a .ckpt file, the folder of a run, or the name of a model that comes along, "zoo:digits".
+        path: a .ckpt file, the folder of a run, or a name: "zoo:digits" of a model that
+            comes along, "hf:owner/name" of one on the hub.
         device: "cpu", "cuda", …; "auto" is a GPU if there is one.
         weights: "ema" (averaged) or "raw".
         trust: names of further packages whose classes the checkpoint may build.
