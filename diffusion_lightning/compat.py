@@ -69,6 +69,11 @@ def list_groups_once() -> None:
     ConfigLoaderImpl.get_group_options = get_group_options  # type: ignore[method-assign]
 
 
+def whole_config(node: Any) -> Any:
+    """The OmegaConf config that a node is part of; errors know the node alone."""
+    return node._get_root()
+
+
 def appending_writer(log_dir: str, rewrite: Callable[[Path, Sequence[str]], None]) -> Any:
     """Lightning's CSV writer, but one that appends to an existing metrics.csv: Lightning's deletes it.
 

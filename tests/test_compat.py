@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.precision import MixedPrecision
+from omegaconf import OmegaConf
 from torchvision.datasets import utils
 
 from diffusion_lightning import compat
@@ -83,6 +84,11 @@ def test_hydra_lists_the_options_of_a_group_as_before(monkeypatch):
     before = listed()
     compat.list_groups_once()
     assert listed() == before and "ddim" in before[1][0]
+
+
+def test_a_node_knows_the_whole_config():
+    cfg = OmegaConf.create({"a": {"b": {"c": 1}}, "d": 2})
+    assert compat.whole_config(cfg.a.b) is cfg and compat.whole_config(cfg) is cfg
 
 
 def test_the_writer_keeps_what_is_in_the_file(tmp_path):

@@ -2,6 +2,8 @@
 
 import sys
 import traceback
+from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -11,9 +13,10 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from diffusion_lightning.compat import whole_config
 from diffusion_lightning.errors import UserError
 
 LIBRARIES = "hydra", "omegaconf", "lightning", "submitit", "torch.optim"
@@ -72,9 +75,28 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
         known = [key for key in map(str, parent or ()) if key != "hydra" and not key.startswith("_")]
         # At the top nothing reads a new one
         new = f"; +{error.full_key}=<value> adds a new one" if "." in str(error.full_key) else ""
-        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}{new}."
+        meant = _meant(str(error.full_key), list(_full_keys(whole_config(parent))))
+        return f"{error.full_key} is unknown; there are {', '.join(known) or 'none'}{new}.{meant}"
     text = str(error).splitlines()[0]
     return f"{error.full_key}: {text}." if error.full_key else f"{text}."
+
+
+def _full_keys(config: DictConfig, above: str = "") -> Iterator[str]:
+    """The full keys of a config's options, but of those that follow another one."""
+    for name in map(str, config):
+        own = not (name == "hydra" or name.startswith("_") or OmegaConf.is_interpolation(config, name))
+        if own:
+            yield above + name
+        if own and not OmegaConf.is_missing(config, name) and isinstance(config[name], DictConfig):
+            yield from _full_keys(config[name], f"{above}{name}.")
+
+
+def _meant(unknown: str, known: list[str]) -> str:
+    """A question after the known option that an unknown one was probably meant to be, if there is one."""
+    name = unknown.rpartition(".")[2]
+    elsewhere = [key for key in known if key.rpartition(".")[2] == name]
+    found = sorted(elsewhere, key=lambda key: key.count("."))[:1] or get_close_matches(unknown, known, 1, 0.8)
+    return f" Did you mean {found[0]}?" if found else ""
 
 
 def _of_hydra(error: CompactHydraException) -> str:

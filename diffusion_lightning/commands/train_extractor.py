@@ -54,7 +54,9 @@ def train(cfg: DictConfig) -> Path:
     speed = instantiate(cfg.speed).chosen(device_type(cfg.accelerator), 0, training=True)
     speed.prepare_process()
     speed.prepare(classifier)
-    module = ClassifierTraining(classifier, instantiate(cfg.optimizer), cfg.shift, cfg.label_smoothing)
+    module = ClassifierTraining(
+        classifier, instantiate(cfg.optimizer), cfg.shift, cfg.cutout, cfg.label_smoothing
+    )
     trainer = Trainer(
         max_epochs=cfg.epochs,
         accelerator=cfg.accelerator,

@@ -14,17 +14,21 @@ from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.evaluation.extractors.extract import extract
 from diffusion_lightning.images import to_uint8
 
+GREY = 127
+"""The level of what is hidden."""
+
 EVALUATED_AT_ONCE = 1000
 """Images."""
 
 
 class ClassifierTraining(LightningModule):
-    """Cross entropy on randomly shifted images, one cycle of the learning rate.
+    """Cross entropy on images that are randomly shifted and in part hidden, one cycle of the learning rate.
 
     Args:
         classifier: uint8 (B, C, H, W) → features (B, D), logits (B, K).
         optimizer: makes one of parameters; its learning rate is the peak of the cycle.
         shift: the largest shift, as a fraction of the side.
+        cutout: the side of the hidden square, as a fraction of the side; 0 for none.
         label_smoothing: the probability spread evenly over all classes.
     """
 
@@ -33,18 +37,21 @@ class ClassifierTraining(LightningModule):
         classifier: nn.Module,
         optimizer: Callable[..., Optimizer],
         shift: float,
+        cutout: float,
         label_smoothing: float,
     ) -> None:
         super().__init__()
         self.classifier = classifier
         self.optimizer = optimizer
         self.shift = shift
+        self.cutout = cutout
         self.label_smoothing = label_smoothing
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """The loss of a batch."""
         x, y = batch
-        _, logits = self.classifier(shifted(to_uint8(x), self.shift))
+        pixels = shifted(to_uint8(x), self.shift)
+        _, logits = self.classifier(cut_out(pixels, self.cutout) if self.cutout else pixels)
         loss = cross_entropy(logits, y, label_smoothing=self.label_smoothing)
         self.log("loss", loss, prog_bar=True)
         return loss
@@ -65,6 +72,25 @@ def shifted(pixels: Tensor, shift: float) -> Tensor:
     corners = torch.randint(0, 2 * most + 1, (len(pixels), 2)).tolist()
     placed = zip(padded, corners, strict=True)
     return torch.stack([x[:, i : i + height, j : j + width] for x, (i, j) in placed])
+
+
+def cut_out(pixels: Tensor, cutout: float) -> Tensor:
+    """uint8 images (B, C, H, W), each with a grey square of this fraction of its height at a random place.
+
+    Parts of the square may lie outside.
+
+    Source: DeVries & Taylor 2017 (Improved Regularization of Convolutional Neural Networks with Cutout,
+    arXiv 1708.04552).
+    """
+    height, width = pixels.shape[-2:]
+    side = round(cutout * height)
+
+    def hidden(length: int) -> Tensor:
+        offsets = torch.arange(length) - torch.randint(0, length, (len(pixels), 1))
+        return (offsets >= -(side // 2)) & (offsets < side - side // 2)
+
+    hole = hidden(height)[:, None, :, None] & hidden(width)[:, None, None, :]
+    return pixels.masked_fill(hole.to(pixels.device), GREY)
 
 
 def accuracy(classifier: nn.Module, images: ImageSet) -> float:

@@ -10,7 +10,7 @@ from diffusion_lightning.commands.train_extractor import train
 from diffusion_lightning.data import Digits
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.hashing import file_sha256
-from diffusion_lightning.training.classifier import accuracy, shifted
+from diffusion_lightning.training.classifier import GREY, accuracy, cut_out, shifted
 from tests.support.configs import composed
 from tests.support.images import random_pixels
 
@@ -54,3 +54,15 @@ def test_shifts_go_both_ways_and_are_no_larger_than_said():
             expected[:, rows, columns] = pixels[0, :, from_rows, from_columns]
             candidates[i, j] = sum(bool(image.equal(expected)) for image in moved)
     assert sum(candidates.values()) == 500 and min(candidates.values()) > 0
+
+
+def test_a_square_of_every_image_is_hidden_wherever_it_lies():
+    torch.manual_seed(0)
+    pixels = random_pixels(500, (3, 8, 12), low=200)
+    hidden = cut_out(pixels, 0.5)
+    hole = (hidden == GREY).all(1)
+    assert hidden.movedim(1, -1)[~hole].equal(pixels.movedim(1, -1)[~hole])
+    rows, columns = hole.any(2).sum(1), hole.any(1).sum(1)
+    assert hole.sum((1, 2)).equal(rows * columns)  # a rectangle
+    assert set(rows.tolist()) == set(columns.tolist()) == {2, 3, 4}  # less at the edges
+    assert hole.float().mean(0).min() > 0

@@ -69,15 +69,19 @@ def test_a_kill_inside_the_write_costs_nothing(uninterrupted, tmp_path):
 
 @pytest.fixture(params=["file", "disk"])
 def full(request, tmp_path):
-    """A run folder with room for one checkpoint only; the value is a function that makes room."""
+    """A run folder with room for the first checkpoint only, which has no state of the optimizer yet.
+
+    The value is a function that makes room.
+    """
     if request.param == "file":
-        setrlimit(RLIMIT_FSIZE, (700_000, RLIM_INFINITY))
+        setrlimit(RLIMIT_FSIZE, (250_000, RLIM_INFINITY))
         yield lambda: setrlimit(RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
+        setrlimit(RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))  # of a test that failed, too
         return
     disk = tmp_path / "run"
     disk.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1000k", "tmpfs", disk], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True
     ).returncode:
         pytest.skip("mounting a small disk needs more rights")
     yield lambda: subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)

@@ -14,6 +14,7 @@ from tests.support.runs import Died, Watch, differences, history, left_behind, s
 
 # bfloat16 rounds each process's gradient
 ONE = ["guidance=cfg", "dataset.batch_size=64", "speed.precision=32-true"]
+ONE += ["network.channel_mults=[1,2]", "network.attention_resolutions=[4]"]  # two stages to shard
 TWO = [*ONE, "dataset.batch_size=32", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 
 
