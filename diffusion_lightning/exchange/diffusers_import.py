@@ -52,7 +52,7 @@ def read_folder(source: Path, asked: Asked) -> Imported:
     unet, scheduler = _part(source, "unet"), _part(source, "scheduler")
     config, walk = _json(unet / "config.json"), _json(scheduler / "scheduler_config.json")
     kind = config.get("_class_name")
-    if kind not in ("UNet2DModel", "UNetUnconditionalModel"):  # its name in the first versions
+    if kind != "UNet2DModel":
         raise UserError(f"{unet / 'config.json'} is of a {kind}; our U-Net can express a UNet2DModel.")
     state = read_tensors(_weights(unet))
     with understood(scheduler / "scheduler_config.json"):
@@ -67,7 +67,7 @@ def read_folder(source: Path, asked: Asked) -> Imported:
         options = network_options(config, num_classes)
     sines_first = not config.get("flip_sin_to_cos", True)
     found = network_state(build_trusted("network", options, UNet), state, sines_first)
-    memory = {"first_layer": state[THEIR_TIME], "sines_first": sines_first}
+    memory = {"first_layer": state[THEIR_TIME].float(), "sines_first": sines_first}
     memory |= {} if known is None else {"labels": known}
     return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
 

@@ -39,28 +39,25 @@ class Layout:
     """Another code's names.
 
     Args:
-        fixed: our name → theirs, of the layers and blocks that every network has once. A name that ends in
-            a dot is of a block.
+        fixed: of what every network has once, our name → its class (None of a single layer), and their name.
         place: the other code's name of a part on the way down or up.
         parts: our class → our name of a layer in it → their names. Several names share our rows in turn; an
             empty name is the part itself.
-        matrices: whether 1×1 convolutions of attention are matrices there.
     """
 
     fixed: Mapping[str, tuple[type | None, str]]
     place: Callable[[Place], str]
     parts: Mapping[type, Mapping[str, tuple[str, ...]]]
-    matrices: bool = True
 
     def layers(self, network: UNet) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-        """Our name of each layer, their names, and whether it is one of attention's matrices."""
+        """Our name of each layer, their names, and whether it is a 1×1 convolution of attention's."""
         own = {name.rpartition(".")[0] for name in network.state_dict()}
         for ours, part, theirs in self._parts(network):
             for layer, names in self.parts[part].items() if part else [("", ("",))]:
                 name = f"{ours}.{layer}".rstrip(".")
                 if name in own:  # a block whose channels stay has no shortcut
-                    matrix = self.matrices and part is Attention and layer != "norm"
-                    yield name, tuple(f"{theirs}.{other}".rstrip(".") for other in names), matrix
+                    pointwise = part is Attention and layer != "norm"
+                    yield name, tuple(f"{theirs}.{other}".rstrip(".") for other in names), pointwise
 
     def _parts(self, network: UNet) -> Iterator[tuple[str, type | None, str]]:
         for ours, (part, theirs) in self.fixed.items():
@@ -74,12 +71,12 @@ class Layout:
                     yield f"{side}.{index}.attention", Attention, self.place(attention)
 
     def write(self, network: UNet) -> dict[str, Tensor]:
-        """The network's layers in the other code's names; the embedding of labels is left out."""
+        """The network's layers in the other code's names, attention's as matrices; labels are left out."""
         own, written = network.state_dict(), {}
-        for ours, theirs, matrix in self.layers(network):
+        for ours, theirs, pointwise in self.layers(network):
             for leaf in "weight", "bias":
                 tensor = own[f"{ours}.{leaf}"]
-                tensor = tensor.flatten(1) if matrix and leaf == "weight" else tensor
+                tensor = tensor.flatten(1) if pointwise and leaf == "weight" else tensor
                 for name, rows in zip(theirs, tensor.chunk(len(theirs)), strict=True):
                     written[f"{name}.{leaf}"] = rows.contiguous()
         return written

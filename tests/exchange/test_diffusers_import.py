@@ -124,6 +124,20 @@ def test_an_old_folder_predicts_equally(name, tmp_path):
     predicts_equally(unet, imported(tmp_path / "google"))
 
 
+def test_half_precision_is_read_and_goes_out_again(tmp_path):
+    unet = google_layout(tmp_path / "google", SMALL).half()
+    state = {old(name): tensor for name, tensor in unet.state_dict().items()}
+    torch.save(state, tmp_path / "google" / "diffusion_pytorch_model.bin")
+    checkpoint = imported(tmp_path / "google")
+    predicts_equally(unet.float(), checkpoint)
+    sampling = dl.Sampling(dl.DDIM(), dl.Guidance(1, 0), dl.Static())
+    (tmp_path / "again").mkdir()
+    dl.DiffusersFormat()(
+        Exported(load_denoiser(checkpoint), sampling, 0, None, checkpoint), tmp_path / "again"
+    )
+    predicts_equally(UNet2DModel.from_pretrained(tmp_path / "again", subfolder="unet").eval(), checkpoint)
+
+
 @pytest.mark.slow
 def test_googles_own_network_predicts_equally(tmp_path):
     unet = google_layout(tmp_path / "google", GOOGLE)
