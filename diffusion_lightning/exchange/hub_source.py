@@ -21,7 +21,7 @@ def local(source: str, revision: str | None = None) -> Path:
         return path
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise UserError(f"source={source} is not there; give a folder, a file, or owner/name on the hub.")
-    hub = needs("huggingface_hub", "diffusers")
+    hub = needs("huggingface_hub", "hub")
     try:
         return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
     except Exception as error:  # of the network, the hub, or the disk
