@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.commands.folders import LOCK, held, job_out
+from diffusion_lightning.commands.folders import LOCK, held, job_out, remove_if_empty
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError
@@ -49,6 +49,7 @@ def _export(cfg: DictConfig, out: Path) -> None:
         write_json({**_record(cfg, exported), "files": files}, folder / RECORD)
     for name in set(earlier) - set(files):
         (out / name).unlink(missing_ok=True)
+        remove_if_empty(*(out / folder for folder in Path(name).parents))
     log.info("%s: %s", out, usage)
 
 

@@ -71,9 +71,17 @@ def test_nothing_is_overwritten_unasked(here, trained_digits):
     (here / "again" / "mine.txt").write_text("mine")
     assert "already holds files: add overwrite=true" in refused(*arguments, "labels=3", cwd=here)
     assert (here / "again" / "pipeline.py").exists()
+    record = json.loads((here / "again" / "export.json").read_text())
+    for name in "gone/deep/1.txt", "mine/1.txt":  # of an export in another format
+        (here / "again" / name).parent.mkdir(parents=True)
+        (here / "again" / name).write_text("earlier")
+        record["files"].append(name)
+    (here / "again" / "mine" / "2.txt").write_text("mine")
+    (here / "again" / "export.json").write_text(json.dumps(record))
     succeed_here(*arguments, "labels=3", "overwrite=true", cwd=here)
-    left = {path.name for path in (here / "again").iterdir()}
-    assert "mine.txt" in left and "pipeline.py" not in left  # of the export before, which had all classes
+    left = {path.relative_to(here / "again").as_posix() for path in (here / "again").rglob("*")}
+    assert {"mine.txt", "mine/2.txt", "unet"} <= left
+    assert not left & {"pipeline.py", "gone", "mine/1.txt"}
 
 
 def test_an_import_is_a_checkpoint_for_everything(here, trained_digits):
