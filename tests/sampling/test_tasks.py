@@ -288,13 +288,13 @@ def test_the_ends_of_a_strip_are_real_images(run, scale):
 
 def test_inversion_returns_and_better_with_more_steps(run):
     quality = []
-    for steps in (10, 50, 200):
+    for steps in (10, 50, 150):
         rows, _ = run("task=invert", f"sampler.steps={steps}", "guidance.scale=1", "task.refinements=1")
         rows = rows.reshape(-1, 3, 8, 8)
         assert np.array_equal(rows[:, 0], test_images(range(6)))
         quality.append(psnr(rows[:, 0], rows[:, 2]))
     assert quality[0] < quality[1] < quality[2] and quality[2] > 40
-    shipped, record = run("task=invert", "sampler.steps=200", "speed.precision=bf16-mixed")
+    shipped, record = run("task=invert", "sampler.steps=100", "speed.precision=bf16-mixed")
     assert record["dtype"] == "float32"  # rounding on the way would lead beside the image
     shipped = shipped.reshape(-1, 3, 8, 8)
     assert min(psnr(a, b) for a, b in shipped[:, [0, 2]]) > 40

@@ -26,13 +26,19 @@ FOLDER = [
 ]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    images(folder / "cats", 0)
+    images(folder / "dogs", 255)
+    succeed_here("train.py", *SMALL, *FOLDER, "data_dir=cats", "hydra.run.dir=run", cwd=folder)
+    return folder
+
+
 @pytest.fixture
-def here(tmp_path):
+def here(trained, tmp_path):
     """A finished run of one of two folders of images, alike but for their pixels."""
-    images(tmp_path / "cats", 0)
-    images(tmp_path / "dogs", 255)
-    succeed_here("train.py", *SMALL, *FOLDER, "data_dir=cats", "hydra.run.dir=run", cwd=tmp_path)
-    return tmp_path
+    return shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
 
 
 def contents(folder):
