@@ -1,7 +1,7 @@
 """Names of rows and columns, and titles, drawn around pictures in the font that Pillow brings along."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +21,11 @@ TITLE = 420
 
 NOTICE = "notice"
 """The entry of a run's config that says what every picture calls the data, if not by their class."""
+
+
+def data_title(config: Mapping[str, Any]) -> str:
+    """What titles and records call the data that a model learned, by the config of its run."""
+    return config.get(NOTICE) or config["dataset"].get("_target_", "").rpartition(".")[2]
 
 
 @dataclass(frozen=True)

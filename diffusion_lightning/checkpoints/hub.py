@@ -14,7 +14,7 @@ from typing import Any
 
 from diffusion_lightning.checkpoints.safetensors_file import MODEL
 from diffusion_lightning.compat import needs
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, first_line
 from diffusion_lightning.hashing import file_sha256
 from diffusion_lightning.progress import watched
 
@@ -40,16 +40,6 @@ def fetched(name: str) -> Path:
         UserError: if there is no such repository, revision or file, it holds code, it cannot be reached and
             is not in the cache, or a file is not the one that the hub describes.
     """
-    (file,) = fetched_files(name, [MODEL])
-    return file
-
-
-def fetched_files(name: str, files: Sequence[str]) -> list[Path]:
-    """Some files of the repository `owner/name[@revision]`, all of one commit, as `fetched` does.
-
-    Raises:
-        UserError: as `fetched`.
-    """
     hub = hub_library()
     repository, _, asked = name.partition("@")
     check_repository(repository)
@@ -59,28 +49,27 @@ def fetched_files(name: str, files: Sequence[str]) -> list[Path]:
         except Exception as error:
             if not _is_unreachable(error):
                 raise
-            return _cached(name, files)
+            return _cached(name)
     there = {file.rfilename: file for file in found.siblings}
     _refuse_code(name, there)
-    if missing := [file for file in files if file not in there]:
+    if MODEL not in there:
         raise UserError(
-            f"hf:{name} has no {missing[0]}, which diffusion-lightning's push writes; it holds "
+            f"hf:{name} has no {MODEL}, which diffusion-lightning's push writes; it holds "
             f"{_listed(sorted(there))}."
         )
     with hub_errors(f"hf:{name}"):
-        paths = [Path(hub.hf_hub_download(repository, file, revision=asked or None)) for file in files]
-    for file, path in zip(files, paths, strict=True):
-        if found.sha not in path.parts:
-            raise UserError(f"hf:{name} was changed while it was read; try again.")
-        if not _is_as_described(path, there[file]):
-            path.resolve().unlink()
-            path.unlink(missing_ok=True)  # the link to it
-            raise UserError(
-                f"hf:{name}: {file} is not the file that the hub describes: its hash is another one. It was "
-                "removed again; try once more."
-            )
+        path = Path(hub.hf_hub_download(repository, MODEL, revision=asked or None))
+    if found.sha not in path.parts:
+        raise UserError(f"hf:{name} was changed while it was read; try again.")
+    if not _is_as_described(path, there[MODEL]):
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)  # the link to it
+        raise UserError(
+            f"hf:{name}: {MODEL} is not the file that the hub describes: its hash is another one. It was "
+            "removed again; try once more."
+        )
     log.info("hf:%s is revision %s", name, found.sha)
-    return paths
+    return path
 
 
 def hub_library() -> Any:
@@ -95,13 +84,18 @@ def hub_library() -> Any:
     return hub
 
 
+def is_repository(name: str) -> bool:
+    """Whether it is owner/name, as repositories of the hub are called."""
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name))
+
+
 def check_repository(repository: str) -> None:
     """Refuse what is no name of a repository.
 
     Raises:
         UserError: unless it is `owner/name`.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+    if not is_repository(repository):
         raise UserError(f"{repository!r} is no repository of the hub; it must be owner/name.")
 
 
@@ -125,22 +119,20 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more if names else "nothing"
 
 
-def _cached(name: str, files: Sequence[str]) -> list[Path]:
-    """The files as the cache has them."""
+def _cached(name: str) -> Path:
+    """The weights as the cache has them."""
     import huggingface_hub as hub
 
     repository, _, asked = name.partition("@")
-    paths = []
-    for file in files:
-        path = hub.try_to_load_from_cache(repository, file, revision=asked or None)
-        if not isinstance(path, str):
-            raise UserError(
-                f"hf:{name} cannot be reached, and is not in the cache: connect to the network once, or give "
-                "a file."
-            )
-        paths.append(Path(path))
-    log.warning("hf:%s cannot be reached: taken from the cache, revision %s", name, paths[0].parent.name)
-    return paths
+    path = hub.try_to_load_from_cache(repository, MODEL, revision=asked or None)
+    if not isinstance(path, str):
+        raise UserError(
+            f"hf:{name} cannot be reached, and is not in the cache: connect to the network once, or give a "
+            "file."
+        )
+    file = Path(path)
+    log.warning("hf:%s cannot be reached: taken from the cache, revision %s", name, file.parent.name)
+    return file
 
 
 def _is_as_described(path: Path, described: Any) -> bool:
@@ -173,8 +165,7 @@ def hub_errors(what: str) -> Iterator[None]:
         raise UserError(f"{what}: the hub answers with an error ({status}); try again later.") from None
     except Exception as error:
         if _is_unreachable(error) or isinstance(error, OSError):
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise UserError(f"{what} cannot be transferred ({said}); try again.") from None
+            raise UserError(f"{what} cannot be transferred ({first_line(error)}); try again.") from None
         raise
 
 

@@ -16,7 +16,7 @@ from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
-from diffusion_lightning.errors import UserError, first_load_error
+from diffusion_lightning.errors import UserError, first_line, first_load_error
 
 if TYPE_CHECKING:
     from diffusion_lightning.data.base import ImageData
@@ -73,8 +73,7 @@ def _unpickled(file: Path) -> Any:
             f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."
         ) from None
     except Exception as error:  # whatever a damaged file makes of the parsers
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{file} is truncated or damaged ({reason}).") from None
+        raise UserError(f"{file} is truncated or damaged ({first_line(error)}).") from None
 
 
 def lacking(checkpoint: Any) -> str | None:

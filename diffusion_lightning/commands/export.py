@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from diffusion_lightning.commands.folders import LOCK, held, job_out, remove_if_empty
-from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.folders import check_free, held, job_out, remove_if_empty
+from diffusion_lightning.commands.task import check_checkpoint, run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import read_json, whole_folder, write_json
@@ -27,8 +27,7 @@ DRAWING = "seed", "captions", "data_dir", "speed", "device"
 
 def export(cfg: DictConfig) -> Path:
     """Write the model as configured, record it in export.json and return the folder."""
-    if not cfg.checkpoint:
-        raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
+    check_checkpoint(cfg)
     out = job_out(cfg)
     with held(out, "out"):
         _export(cfg, out)
@@ -59,8 +58,7 @@ def _earlier(out: Path, overwrite: bool) -> list[str]:
     Raises:
         UserError: if the folder is not empty, unless it may be written over.
     """
-    if not overwrite and any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out} already holds files: add overwrite=true, or choose another out=.")
+    check_free(out, overwrite)
     try:
         names = read_json(out / RECORD)["files"]
     except (OSError, ValueError, LookupError, TypeError):
@@ -71,13 +69,14 @@ def _earlier(out: Path, overwrite: bool) -> list[str]:
 def _exported(cfg: DictConfig) -> "Exported":
     from diffusion_lightning.checkpoints.reader import read_checkpoint
     from diffusion_lightning.exchange.base import Exported
-    from diffusion_lightning.sampling.load import load
+    from diffusion_lightning.sampling.load import model_of
     from diffusion_lightning.sampling.request import asked_sampling
 
-    model = load(cfg.checkpoint, device="cpu", weights=cfg.weights, trust=tuple(cfg.trust))
+    checkpoint = read_checkpoint(cfg.checkpoint)
+    model = model_of(checkpoint, "cpu", cfg.weights, tuple(cfg.trust))
     sampling = asked_sampling(cfg, model)
     label = _label(cfg, model, sampling.guidance.uses_labels)
-    return Exported(model.denoiser, sampling, label, model.class_names, read_checkpoint(cfg.checkpoint))
+    return Exported(model.denoiser, sampling, label, model.class_names, checkpoint)
 
 
 def _label(cfg: DictConfig, model: "DiffusionModel", uses_labels: bool) -> int | None:

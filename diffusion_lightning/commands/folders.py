@@ -85,6 +85,16 @@ def make_folder(folder: Path, option: str = "out") -> None:
         raise UserError(f"{option}={folder} cannot be written to; choose another.")
 
 
+def check_free(out: Path, overwrite: bool) -> None:
+    """Refuse a held folder with files of somebody's, unless they may be written over.
+
+    Raises:
+        UserError: if it is not empty.
+    """
+    if not overwrite and any(path.name != LOCK for path in out.iterdir()):
+        raise UserError(f"{out} already holds files: add overwrite=true, or choose another out=.")
+
+
 @contextmanager
 def held(folder: Path, option: str) -> Iterator[None]:
     """The folder, made if it is not there, for this process alone.

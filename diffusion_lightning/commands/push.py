@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from diffusion_lightning.commands.folders import LOCK, held, job_out
-from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.folders import check_free, held, job_out
+from diffusion_lightning.commands.task import check_checkpoint, run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import read_json, whole_folder
@@ -24,8 +24,7 @@ def push(cfg: DictConfig) -> Path:
     from diffusion_lightning.checkpoints.hub import check_repository
     from diffusion_lightning.exchange.hub_folder import check_login
 
-    if not cfg.checkpoint:
-        raise UserError("which model? Give checkpoint=<file.ckpt> or checkpoint=<run directory>.")
+    check_checkpoint(cfg)
     if not cfg.repo:
         raise UserError("where to? Give repo=<owner>/<name>.")
     check_repository(cfg.repo)
@@ -49,8 +48,7 @@ def _push(cfg: DictConfig, out: Path) -> None:
     from diffusion_lightning.exchange.hub_folder import PICTURE, upload, write_hub_folder
     from diffusion_lightning.sampling.request import load_request
 
-    if not cfg.overwrite and any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out} already holds files: add overwrite=true, or choose another out=.")
+    check_free(out, cfg.overwrite)
     evaluation = _evaluation(cfg)
     request = load_request(cfg)
     exported = _exported(cfg, request)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held, job_out
-from diffusion_lightning.commands.task import run_command
+from diffusion_lightning.commands.task import check_checkpoint, run_command
 from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import write_json
@@ -22,10 +22,7 @@ log = logging.getLogger("sample")
 
 def sample(cfg: DictConfig) -> Path:
     """Run the task as configured, record it in sampling.json and return the folder."""
-    if not cfg.checkpoint:
-        raise UserError(
-            "which model? Give checkpoint=<file.ckpt or run directory>, or checkpoint=zoo:<name>."
-        )
+    check_checkpoint(cfg)
     check_at_least("batch_size", cfg.batch_size)
     check_at_least("seed", cfg.seed, 0, 2**64 - 1)
     out = job_out(cfg)

@@ -25,6 +25,7 @@ from diffusion_lightning.config.changed import changed
 from diffusion_lightning.config.paths import at_home, check_places, conf_folder
 from diffusion_lightning.config.ranges import check_ranges
 from diffusion_lightning.config.types import check_config
+from diffusion_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +96,27 @@ class Task:
                 sys.modules["wandb"].finish(exit_code=int(failed))
 
 
+def check_checkpoint(cfg: DictConfig) -> None:
+    """Refuse a command line that names no model.
+
+    Raises:
+        UserError: unless there is a checkpoint.
+    """
+    if not cfg.checkpoint:
+        raise UserError(
+            "which model? Give checkpoint=<file.ckpt or run directory>, or checkpoint=zoo:<name>."
+        )
+
+
 def at_hand(cfg: DictConfig) -> DictConfig:
     """The config with a path in place of a checkpoint's name such as `hf:owner/name`.
 
     So the name is looked up once, and what the command reads and records is one and the same file.
     """
-    from diffusion_lightning.checkpoints.sources import SOURCES, located
+    from diffusion_lightning.checkpoints.sources import is_named, located
 
     name = str(cfg.get("checkpoint"))
-    return changed(cfg, {"checkpoint": str(located(name))}) if name.partition(":")[0] in SOURCES else cfg
+    return changed(cfg, {"checkpoint": str(located(name))}) if is_named(name) else cfg
 
 
 def _job_folder() -> list[Path]:

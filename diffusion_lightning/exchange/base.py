@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.sampling import Sampling
+from diffusion_lightning.images import height_and_width
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Exported:
     def config(self) -> dict[str, Any]:
         """The config of the run that trained it, as plain containers."""
         return dict(self.checkpoint["hyper_parameters"])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        data = self.config["dataset"]
+        return data["image_channels"], *height_and_width(data["image_size"])
 
 
 class Format(ABC):

@@ -6,10 +6,9 @@ from typing import Any
 import yaml
 
 from diffusion_lightning import __version__
-from diffusion_lightning.captions import NOTICE
+from diffusion_lightning.captions import data_title
 from diffusion_lightning.checkpoints.safetensors_file import MODEL, public_config
 from diffusion_lightning.exchange.base import Exported
-from diffusion_lightning.images import height_and_width
 
 DATASETS = {
     "CIFAR10": "uoft-cs/cifar10",
@@ -48,7 +47,7 @@ def model_card(
     name = repository.partition("/")[2]
     config = public_config(exported.config)
     data = config["dataset"].get("_target_", "").rpartition(".")[2]
-    title = config.get(NOTICE) or data
+    title = data_title(config)
     front = {
         "library_name": "diffusers" if for_diffusers else "diffusion-lightning",
         "license": licence,
@@ -81,12 +80,11 @@ def _index(name: str, data: str, title: str, evaluation: Mapping[str, Any]) -> l
 
 
 def _summary(exported: Exported, data: str) -> str:
-    denoiser, shape = exported.denoiser, exported.config["dataset"]
+    denoiser = exported.denoiser
     parameters = sum(p.numel() for p in denoiser.network.parameters())
     classes = f"{denoiser.num_classes} classes" if denoiser.num_classes else "no classes"
-    sides = shape["image_channels"], *height_and_width(shape["image_size"])
     return (
-        f"A diffusion model of {data}: images {' x '.join(map(str, sides))} (C x H x W), {classes}; "
+        f"A diffusion model of {data}: images {' x '.join(map(str, exported.shape))} (C x H x W), {classes}; "
         f"{type(denoiser.network).__name__}, {parameters:,} parameters. Written by diffusion-lightning "
         f"{__version__}."
     )

@@ -30,7 +30,7 @@ from diffusion_lightning.exchange.diffusers_unet import (
     unet_state,
 )
 from diffusion_lightning.exchange.files import read_tensors, understood
-from diffusion_lightning.exchange.origin import Asked, Imported
+from diffusion_lightning.exchange.origin import Asked, Imported, guidance_options
 from diffusion_lightning.files import read_json
 from diffusion_lightning.networks.unet import UNet
 
@@ -61,7 +61,7 @@ def read_folder(source: Path, asked: Asked) -> Imported:
     if ours := _returned(source, state, config, walk):
         return ours
     known = config.get("num_class_embeds")
-    guidance = _guidance(p_uncond=1.0 if known is None else 0.0)
+    guidance = guidance_options(known is not None)
     num_classes = known if known is not None else asked.num_classes or 0
     with understood(unet / "config.json"):
         options = network_options(config, num_classes)
@@ -70,10 +70,6 @@ def read_folder(source: Path, asked: Asked) -> Imported:
     memory = {"first_layer": state[THEIR_TIME].float(), "sines_first": sines_first}
     memory |= {} if known is None else {"labels": known}
     return Imported(options, **parts, guidance=guidance, state=found, about=about, memory=memory)
-
-
-def _guidance(p_uncond: float) -> dict[str, Any]:
-    return {"_target_": "diffusion_lightning.Guidance", "p_uncond": p_uncond, "scale": 1.0 - p_uncond}
 
 
 def _part(source: Path, name: str) -> Path:

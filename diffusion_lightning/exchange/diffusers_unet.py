@@ -242,7 +242,7 @@ def _head_dim(network: UNet, widths: list[int], attends: list[bool]) -> int | No
     heads = next(m.num_heads for m in network.modules() if isinstance(m, Attention))
     if heads == 1:
         return None
-    attending = {width for width, a in zip(widths, attends, strict=True) if a} | {widths[-1]}
+    attending = _attending_widths(widths, attends)
     if len(attending) > 1:
         raise UserError(
             f"diffusers' UNet2DModel has heads of one size, and this network {heads} heads of "
@@ -313,9 +313,14 @@ def _attending(down: list[str], up: list[str]) -> list[bool]:
     return ways[0]
 
 
+def _attending_widths(widths: list[int], attends: list[bool]) -> set[int]:
+    """The channels of the levels that attend, and of the middle, which always does."""
+    return {width for width, a in zip(widths, attends, strict=True) if a} | {widths[-1]}
+
+
 def _heads(head_dim: int | None, widths: list[int], attends: list[bool]) -> int:
-    attending = {width for width, a in zip(widths, attends, strict=True) if a} | {widths[-1]}
-    heads = {1} if head_dim is None else {max(1, width // head_dim) for width in attending}
+    widths_there = _attending_widths(widths, attends)
+    heads = {1} if head_dim is None else {max(1, width // head_dim) for width in widths_there}
     if len(heads) > 1:
         raise UserError(
             f"attention_head_dim={head_dim} makes {', '.join(map(str, sorted(heads)))} heads at different "

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, first_line
 
 INSTEAD = (
     "load it where you trust it, in a process of your own, and save its state_dict() with safetensors or "
@@ -56,7 +56,7 @@ def understood(file: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise UserError(
-            f"{file} cannot be understood ({type(error).__name__}: {_first_line(error)})."
+            f"{file} cannot be understood ({type(error).__name__}: {first_line(error)})."
         ) from None
 
 
@@ -66,7 +66,7 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except Exception as error:  # whatever a damaged file makes of the parser
-        raise UserError(f"{file} is truncated or damaged ({_first_line(error)}).") from None
+        raise UserError(f"{file} is truncated or damaged ({first_line(error)}).") from None
 
 
 def _pickled(file: Path) -> Any:
@@ -75,8 +75,4 @@ def _pickled(file: Path) -> Any:
     except pickle.UnpicklingError:
         raise UserError(f"{file} is refused: it holds pickled code, which is never run; {INSTEAD}.") from None
     except Exception as error:  # whatever a damaged file makes of the parsers
-        raise UserError(f"{file} is truncated or damaged ({_first_line(error)}).") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{file} is truncated or damaged ({first_line(error)}).") from None

@@ -10,21 +10,24 @@ from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.exchange.diffusers_unet import LABEL, TIME
 from diffusion_lightning.exchange.layouts import Layout, State
-from diffusion_lightning.exchange.origin import Asked, Imported
+from diffusion_lightning.exchange.origin import Asked, Imported, guidance_options
 from diffusion_lightning.exchange.time_offset import shifted
 from diffusion_lightning.images import height_and_width
 from diffusion_lightning.networks.blocks import frequencies
 from diffusion_lightning.networks.unet import UNet
 
+Stage = tuple[int | None, bool]
+"""The number of channels of a block, or None for a resampling, and whether attention follows."""
+
 
 def network_options(
-    stem: Tensor, stages: list[tuple[int | None, bool]], asked: Asked, num_classes: int, **options: Any
+    stem: Tensor, stages: list[Stage], asked: Asked, num_classes: int, **options: Any
 ) -> dict[str, Any]:
     """The arguments of our UNet.
 
     Args:
         stem: the weight of the first convolution, (width, C, 3, 3).
-        stages: of the way down, the channels of a block, or None of a resampling; and whether it attends.
+        stages: those of the way down.
         asked: what the command line says.
         num_classes: K.
         options: further arguments.
@@ -58,9 +61,27 @@ def network_options(
     }
 
 
-def count(state: State, blocks: str) -> int:
-    """How many modules a list of blocks has."""
-    return 1 + max(int(name.split(".")[1]) for name in state if name.startswith(f"{blocks}."))
+def way_down(state: State, blocks: str, conv: str, attention: str) -> list[Stage]:
+    """The stages of a list of blocks.
+
+    Args:
+        state: the tensors.
+        blocks: the list's name.
+        conv: the weight of a block's first convolution, which a resampling lacks, below its number.
+        attention: a weight of its attention, which only some have.
+    """
+    names = [f"{blocks}.{i}" for i in range(1 + max(_number(name) for name in state if _in(name, blocks)))]
+    convs = [state.get(f"{name}.{conv}") for name in names]
+    channels = [None if weight is None else len(weight) for weight in convs]
+    return [(c, f"{name}.{attention}" in state) for c, name in zip(channels, names, strict=True)]
+
+
+def _in(name: str, blocks: str) -> bool:
+    return name.startswith(f"{blocks}.")
+
+
+def _number(name: str) -> int:
+    return int(name.split(".")[1])
 
 
 def imported(
@@ -88,7 +109,5 @@ def imported(
     found[LABEL] = torch.zeros_like(network.state_dict()[LABEL])
     if label is not None:
         found[LABEL][: len(label)] = label
-    p_uncond = 1.0 if label is None else 0.0
-    guidance = {"_target_": "diffusion_lightning.Guidance", "p_uncond": p_uncond, "scale": 1 - p_uncond}
     eps: Mapping[str, Any] = {"_target_": "diffusion_lightning.Eps"}
-    return Imported(options, dict(asked.schedule), dict(eps), guidance, found)
+    return Imported(options, dict(asked.schedule), dict(eps), guidance_options(label is not None), found)

@@ -1,9 +1,8 @@
 """Where published weights are: a path here, or a repository of the Hugging Face hub."""
 
-import re
 from pathlib import Path
 
-from diffusion_lightning.compat import needs
+from diffusion_lightning.checkpoints.hub import hub_library, is_repository
 from diffusion_lightning.errors import UserError
 
 PATTERNS = "*.json", "*.safetensors", "*/*.json", "*/*.safetensors"
@@ -19,9 +18,9 @@ def local(source: str, revision: str | None = None) -> Path:
     path, name = Path(source).expanduser(), source.removeprefix("hf:")
     if path.exists():
         return path
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    if not is_repository(name):
         raise UserError(f"source={source} is not there; give a folder, a file, or owner/name on the hub.")
-    hub = needs("huggingface_hub", "hub")
+    hub = hub_library()
     try:
         return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
     except Exception as error:  # of the network, the hub, or the disk

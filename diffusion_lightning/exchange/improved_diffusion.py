@@ -3,7 +3,7 @@
 import torch
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.exchange.from_state import imported, network_options
+from diffusion_lightning.exchange.from_state import imported, network_options, way_down
 from diffusion_lightning.exchange.layouts import Layout, Place
 from diffusion_lightning.exchange.origin import Asked, Imported, StateDict
 from diffusion_lightning.networks.blocks import Attention, Downsample, ResidualBlock, Upsample
@@ -62,12 +62,7 @@ class ImprovedDiffusion(StateDict):
         channels, label = state[FIRST].shape[1], state.pop(LABELS, None)
         if len(state["out.2.weight"]) == 2 * channels:  # learn_sigma: ε, then the variance's interpolation
             state |= {name: state[name][:channels] for name in ("out.2.weight", "out.2.bias")}
-        down = range(
-            1, 1 + max(int(name.split(".")[1]) for name in state if name.startswith("input_blocks."))
-        )
-        convs = [state.get(f"input_blocks.{i}.0.in_layers.2.weight") for i in down]
-        attends = [f"input_blocks.{i}.1.qkv.weight" in state for i in down]
-        stages = [(None if conv is None else len(conv), a) for conv, a in zip(convs, attends, strict=True)]
+        stages = way_down(state, "input_blocks", "0.in_layers.2.weight", "1.qkv.weight")[1:]  # after the stem
         heads = asked.num_heads
         assert heads is not None
         num_classes = (asked.num_classes or 0) if label is None else len(label)

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from diffusion_lightning.compat import needs
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, first_line
 from diffusion_lightning.exchange.base import Exported, Format
 from diffusion_lightning.exchange.program import INPUTS, OUTPUT, traced
-from diffusion_lightning.exchange.walk import WALK, shape_of, walk_facts
+from diffusion_lightning.exchange.walk import WALK, walk_facts
 from diffusion_lightning.files import write_json
 
 FILE = "denoiser.onnx"
@@ -39,7 +39,7 @@ class ONNX(Format):
         bytes_ = sum(w.numel() * 4 for w in exported.denoiser.network.parameters())
         if bytes_ > MOST_BYTES:
             raise UserError(f"the network has {bytes_:,} bytes of weights; an ONNX file holds at most 2 GB.")
-        program = traced(exported.denoiser, shape_of(exported))
+        program = traced(exported.denoiser, exported.shape)
         facts = walk_facts(exported)
         model = _converted(program)
         for node in [*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info]:
@@ -63,8 +63,7 @@ def _converted(program: torch.export.ExportedProgram) -> Any:
                 program, dynamo=True, input_names=INPUTS, output_names=[OUTPUT], verbose=False
             )
     except Exception as error:  # whatever a layer that ONNX lacks makes of it
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"the network has a layer that ONNX cannot express: {said}") from error
+        raise UserError(f"the network has a layer that ONNX cannot express: {first_line(error)}") from error
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

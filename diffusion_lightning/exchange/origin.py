@@ -47,6 +47,12 @@ class Imported:
     memory: Mapping[str, Any] = field(default_factory=dict)
 
 
+def guidance_options(conditional: bool) -> dict[str, Any]:
+    """The config of the guidance of a model that was trained with labels, or without."""
+    scale = float(conditional)
+    return {"_target_": "diffusion_lightning.Guidance", "p_uncond": 1 - scale, "scale": scale}
+
+
 class StateDict(ABC):
     """A code whose files are state dicts of its U-Net."""
 

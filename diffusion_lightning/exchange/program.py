@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.schedules import BetaSchedule
 from diffusion_lightning.diffusion.shapes import append_dims
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, first_line
 
 SAME_TIMESTEP = 2**-22
 """T t that is no further, relatively, from an integer is that timestep: t in float32 tells no more apart."""
@@ -99,8 +99,7 @@ def traced(denoiser: Denoiser, shape: tuple[int, int, int]) -> torch.export.Expo
             )
     except Exception as error:  # whatever tracing makes of foreign code
         network = type(denoiser.network).__name__
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{network} cannot be exported: torch.export says: {said}") from error
+        raise UserError(f"{network} cannot be exported: torch.export says: {first_line(error)}") from error
     for node in exported.graph.nodes:
         node.meta.pop("stack_trace", None)  # names folders of this machine
     return exported

@@ -2,7 +2,7 @@
 
 import torch
 
-from diffusion_lightning.exchange.from_state import count, imported, network_options
+from diffusion_lightning.exchange.from_state import imported, network_options, way_down
 from diffusion_lightning.exchange.layouts import Layout, Place
 from diffusion_lightning.exchange.origin import Asked, Imported, StateDict
 from diffusion_lightning.networks.blocks import Attention, Downsample, ResidualBlock, Upsample
@@ -56,10 +56,7 @@ class PytorchDDPM(StateDict):
         if TABLE not in state:
             return None
         state = {name: tensor for name, tensor in state.items() if name != TABLE}
-        down = range(count(state, "downblocks"))
-        convs = [state.get(f"downblocks.{i}.block1.2.weight") for i in down]
-        attends = [f"downblocks.{i}.attn.proj.weight" in state for i in down]
-        stages = [(None if conv is None else len(conv), a) for conv, a in zip(convs, attends, strict=True)]
+        stages = way_down(state, "downblocks", "block1.2.weight", "attn.proj.weight")
         options = network_options(
             state["head.weight"], stages, asked, asked.num_classes or 0, num_heads=1, dropout=0.1
         )

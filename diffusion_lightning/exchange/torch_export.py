@@ -8,7 +8,7 @@ import torch
 
 from diffusion_lightning.exchange.base import Exported, Format
 from diffusion_lightning.exchange.program import traced
-from diffusion_lightning.exchange.walk import WALK, shape_of, walk_facts
+from diffusion_lightning.exchange.walk import WALK, walk_facts
 from diffusion_lightning.files import write_json
 
 FILE = "denoiser.pt2"
@@ -28,7 +28,7 @@ class TorchExport(Format):
         Raises:
             UserError: if the network cannot be traced.
         """
-        program = traced(exported.denoiser, shape_of(exported))
+        program = traced(exported.denoiser, exported.shape)
         facts = walk_facts(exported)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own parts

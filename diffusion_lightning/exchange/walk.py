@@ -4,7 +4,6 @@ from typing import Any
 
 from diffusion_lightning.exchange.base import Exported
 from diffusion_lightning.exchange.program import INPUTS, OUTPUT
-from diffusion_lightning.images import height_and_width
 
 WALK = "denoiser.json"
 """The file beside the program."""
@@ -22,17 +21,11 @@ DDIM = "x_s = alpha_s * x0 + sigma_s * (x_t - alpha_t * x0) / sigma_t; after the
 PIXELS = "clip(round((x0 + 1) * 127.5), 0, 255)"
 
 
-def shape_of(exported: Exported) -> tuple[int, int, int]:
-    """(C, H, W) of an image."""
-    data = exported.config["dataset"]
-    return data["image_channels"], *height_and_width(data["image_size"])
-
-
 def walk_facts(exported: Exported) -> dict[str, Any]:
     """The steps of the walk that was asked for, from noise to image, and the meaning of inputs and output."""
     denoiser, sampling = exported.denoiser, exported.sampling
     guidance = sampling.guidance
-    channels, height, width = shape_of(exported)
+    channels, height, width = exported.shape
     levels = denoiser.schedule.levels(sampling.sampler.times(denoiser.schedule))
     image = f"float32 (B, {channels}, {height}, {width})"
     described = image, "float32 (B,), in (0, 1]; 1 is noise", "int64 (B,)"

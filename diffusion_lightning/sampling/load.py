@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from diffusion_lightning.checkpoints.reader import config_of, load_denoiser, read_checkpoint
 from diffusion_lightning.checkpoints.trust import build_trusted
@@ -37,7 +38,17 @@ def load(
         UserError: if there is no such checkpoint or device, the file is damaged or not a checkpoint of this
             project, or it asks for code that is not trusted.
     """
-    checkpoint = read_checkpoint(path)
+    return model_of(read_checkpoint(path), device, weights, trust, speed)
+
+
+def model_of(
+    checkpoint: dict[str, Any],
+    device: str = "auto",
+    weights: str = "ema",
+    trust: Sequence[str] = (),
+    speed: Speed | None = None,
+) -> DiffusionModel:
+    """The model of a checkpoint that is read already, with the arguments of `load`."""
     config = config_of(checkpoint)
     data, guidance = config["dataset"], {**config["guidance"], "_target_": "diffusion_lightning.Guidance"}
     return DiffusionModel(

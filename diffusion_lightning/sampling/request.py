@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from diffusion_lightning.captions import NOTICE, Captions
+from diffusion_lightning.captions import Captions, data_title
 from diffusion_lightning.checkpoints.reader import load_test_images
 from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.config.types import check_arguments
@@ -56,8 +56,7 @@ class SamplingRequest:
     @property
     def data_title(self) -> str:
         """What titles and records call the data that the model learned."""
-        config = self.model.config
-        return config.get(NOTICE) or config["dataset"].get("_target_", "").rpartition(".")[2]
+        return data_title(self.model.config)
 
     @property
     def nfe(self) -> int:
