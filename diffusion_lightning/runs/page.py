@@ -8,11 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from diffusion_lightning import __version__
-from diffusion_lightning.runs import sections
+from diffusion_lightning.runs.about import at_a_glance, provenance
+from diffusion_lightning.runs.configs import config_table, difference
+from diffusion_lightning.runs.figures import evaluation_part, evaluations_of, logged_figures
 from diffusion_lightning.runs.panels import charts_of, sweep_charts
+from diffusion_lightning.runs.pictures import grids
 from diffusion_lightning.runs.run import Run
-from diffusion_lightning.runs.sections import Link, Named, Table
 from diffusion_lightning.runs.sweep import Sweep
+from diffusion_lightning.runs.tables import Link, Named, Table, last, number
 
 
 def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int = 12) -> str:
@@ -26,22 +29,22 @@ def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int =
     named = dict(zip(names_of([run.folder for run in runs]), runs, strict=True))
     several = len(named) > 1
     evaluations = [
-        sections.evaluation_part(evaluation, name if several else "")
+        evaluation_part(evaluation, name if several else "")
         for name, run in named.items()
-        for evaluation in sections.evaluations_of(run, elsewhere)
+        for evaluation in evaluations_of(run, elsewhere)
     ]
     return _written(
         "run",
         title=" and ".join(named),
         notes=_notes(named, several),
-        glance=sections.at_a_glance(named),
-        figures=sections.logged_figures(named),
+        glance=at_a_glance(named),
+        figures=logged_figures(named),
         evaluations=evaluations,
         charts=charts_of({name: run.metrics for name, run in named.items()}),
-        grids={name: sections.grids(run, pictures) for name, run in named.items()},
-        difference=sections.difference(named) if several else None,
-        configs=[sections.config_table(name, run) for name, run in named.items()],
-        provenance=sections.provenance(named),
+        grids={name: grids(run, pictures) for name, run in named.items()},
+        difference=difference(named) if several else None,
+        configs=[config_table(name, run) for name, run in named.items()],
+        provenance=provenance(named),
     )
 
 
@@ -53,10 +56,10 @@ def sweep_page(sweep: Sweep) -> str:
         {
             "name": name,
             "notes": _notes({name: run}, several=False),
-            "glance": sections.at_a_glance({name: run}),
-            "figures": sections.logged_figures({name: run}),
-            "grids": sections.grids(run, 1),
-            "provenance": sections.provenance({name: run}),
+            "glance": at_a_glance({name: run}),
+            "figures": logged_figures({name: run}),
+            "grids": grids(run, 1),
+            "provenance": provenance({name: run}),
         }
         for name, run in jobs.items()
     ]
@@ -93,27 +96,27 @@ def _named_jobs(sweep: Sweep) -> dict[str, Run]:
 def _leaderboard(sweep: Sweep, names: Mapping[str, str]) -> tuple[Table, Table | None]:
     """The sweep's table with links to its jobs, and the columns that are the same in all of its rows."""
     rows = sweep.rows or tuple(
-        {"val/loss": sections.last(run, "val/loss"), "folder": folder} for folder, run in sweep.runs.items()
+        {"val/loss": last(run, "val/loss"), "folder": folder} for folder, run in sweep.runs.items()
     )
-    columns = [column for column in rows[0] if column != "folder"]
+    columns = [column for column in rows[0] if column not in ("folder", "failed")]
     same = [c for c in columns if len(rows) > 1 and len({row[c] for row in rows}) == 1]
     varied = [column for column in columns if column not in same]
     table = Table(
         "jobs, the best first" if sweep.rows else "runs in this folder",
         ("job", "state", *varied),
         tuple(
-            (*_job(row.get("folder", ""), sweep, names), *(sections.number(row[column]) for column in varied))
+            (*_job(row.get("folder", ""), sweep, names), *(number(row[column]) for column in varied))
             for row in rows
         ),
     )
-    constant = tuple((column, sections.number(rows[0][column])) for column in same if rows[0][column])
+    constant = tuple((column, number(rows[0][column])) for column in same if rows[0][column])
     return table, Table("the same in all jobs", ("", "value"), constant) if constant else None
 
 
 def _job(folder: str, sweep: Sweep, names: Mapping[str, str]) -> tuple[str | Link, str]:
     """A job's name, as a link if it is on the page, and its state."""
     if folder not in names:
-        return folder, ""
+        return folder, "not there"
     name = names[folder]
     return Link(name, f"#job-{list(names.values()).index(name) + 1}"), sweep.runs[folder].state
 

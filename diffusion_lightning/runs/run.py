@@ -105,6 +105,11 @@ class Run:
             problem,
         )
 
+    def group(self, name: str) -> dict[str, Any]:
+        """A group of the config; empty if it has none of this name."""
+        group = self.config.get(name)
+        return group if isinstance(group, dict) else {}
+
     @property
     def checkpoint(self) -> Path:
         """The last checkpoint, which may not be there."""

@@ -2,9 +2,12 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from diffusion_lightning.runs.run import Picture, Run
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +40,25 @@ class Embedded:
     width: int = 0
     height: int = 0
     sharp: bool = False
+
+
+def grids(run: Run, most: int) -> list[Embedded]:
+    """At most so many of a run's grids, spread evenly from the first to the last."""
+    shown = spread(run.pictures, most)
+    return [embedded(picture.path, f"Samples {_when(picture)}", _when(picture)) for picture in shown]
+
+
+def spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
+    """At most so many of these, evenly from the first to the last; of one alone the last."""
+    if len(pictures) <= most:
+        return list(pictures)
+    places = [i * (len(pictures) - 1) / (most - 1) for i in range(most)] if most > 1 else [len(pictures) - 1]
+    return [pictures[round(place)] for place in places[:most]]
+
+
+def _when(picture: Picture) -> str:
+    after = f"{picture.step:,} steps"
+    return after if picture.images_seen is None else f"after {picture.images_seen:,.0f} images, {after}"
 
 
 def embedded(file: Path, alt: str, caption: str) -> Embedded:
