@@ -47,9 +47,7 @@ def _page(cfg: DictConfig) -> str:
         elsewhere = Path(cfg.evaluations) if cfg.evaluations else None
         return run_page([found, *_other(cfg.against)], elsewhere, cfg.pictures)
     if cfg.against:
-        raise UserError(
-            f"{cfg.run} is a sweep, whose jobs are beside each other already; leave against= out."
-        )
+        raise UserError(f"{cfg.run} is a sweep, whose jobs are side by side already: leave against= out.")
     return sweep_page(found)
 
 

@@ -18,7 +18,7 @@ def difference(runs: Named) -> Table:
     keys = [key for key in dict.fromkeys([*one, *other]) if one.get(key) != other.get(key)]
     rows = tuple(
         (key, one.get(key, "not set"), other.get(key, "not set"), "yes" if key in deciding else "no")
-        for key in sorted(keys, key=lambda key: key not in deciding)
+        for key in sorted(keys, key=lambda key: (key not in deciding, key))
     )
     return Table("config: what differs", ("option", *runs, "decides the weights"), rows)
 

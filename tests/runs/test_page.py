@@ -136,12 +136,14 @@ def test_two_runs_are_side_by_side_with_what_differs(tmp_path):
     other = CONFIG | {"seed": 4, "optimizer": CONFIG["optimizer"] | {"lr": 0.5}, "data_dir": "there"}
     one = write_run(tmp_path / "a" / "run")
     page = of_run(one, write_run(tmp_path / "b" / "run", (2.0, 1.5), other))
+    rows = next(iter(page.tables["config: what differs"]))
+    assert [name for name, *_ in rows] == ["option", "optimizer.lr", "seed", "data_dir"]
     check_self_contained(page)
     check_accessible(page)
     assert page.table("config: what differs") == {
         "option": ["a/run", "b/run", "decides the weights"],
-        "seed": ["3", "4", "yes"],
         "optimizer.lr": ["0.001", "0.5", "yes"],
+        "seed": ["3", "4", "yes"],
         "data_dir": ["not set", "there", "no"],
     }
     assert page.table("measured during training")["validation loss"] == [
