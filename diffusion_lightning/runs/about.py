@@ -5,13 +5,10 @@ from datetime import datetime
 from diffusion_lightning.captions import data_title
 from diffusion_lightning.hashing import file_sha256
 from diffusion_lightning.runs.run import Run
-from diffusion_lightning.runs.tables import Named, Table, said, side_by_side, text
+from diffusion_lightning.runs.tables import Named, Table, said, side_by_side
 
 PARTS = "network", "schedule", "parameterization", "objective", "times", "guidance", "optimizer"
 """The parts of a config that a run is told by at a glance."""
-
-IMAGES = "images_sha256"
-"""The option that says which images a run learned."""
 
 
 def at_a_glance(runs: Named) -> Table:
@@ -31,9 +28,9 @@ def provenance(runs: Named) -> Table:
     """Versions, seed, hashes and files of runs, side by side."""
     rows: dict[str, list[str]] = {
         "folder": [str(run.folder) for run in runs.values()],
-        "seed": [text(run.config.get("seed")) for run in runs.values()],
+        "seed": [said(run.config.get("seed")) for run in runs.values()],
         "versions": [_versions(run) for run in runs.values()],
-        "images that were learned (SHA-256)": [run.config.get(IMAGES) or "" for run in runs.values()],
+        "data (SHA-256)": [run.config.get("images_sha256") or "" for run in runs.values()],
         "started from": [run.config.get("init") or "" for run in runs.values()],
         "last checkpoint": [_last_checkpoint(run) for run in runs.values()],
         "its SHA-256": [_hash(run) for run in runs.values()],
@@ -47,10 +44,9 @@ def _images(run: Run) -> str:
 
 
 def _epochs(run: Run) -> str:
-    done = run.saved.epoch if run.saved else run.metrics.last().get("epoch")
     limit = run.group("trainer").get("max_epochs")
     of = f" of {limit}" if isinstance(limit, int) and limit > 0 else ""
-    return "" if done is None else f"{done:g}{of}"
+    return f"{run.saved.epoch}{of}" if run.saved else ""
 
 
 def _versions(run: Run) -> str:

@@ -101,9 +101,10 @@ def _leaderboard(sweep: Sweep, names: Mapping[str, str]) -> tuple[Table, Table |
     columns = [column for column in rows[0] if column not in ("folder", "failed")]
     same = [c for c in columns if len(rows) > 1 and len({row[c] for row in rows}) == 1]
     varied = [column for column in columns if column not in same]
+    states = ("state",) if names else ()  # the jobs of evaluate.py are no runs
     table = Table(
-        "jobs, the best first" if sweep.rows else "runs in this folder",
-        ("job", "state", *varied),
+        "leaderboard",
+        ("job", *states, *varied),
         tuple(
             (*_job(row.get("folder", ""), sweep, names), *(number(row[column]) for column in varied))
             for row in rows
@@ -113,10 +114,10 @@ def _leaderboard(sweep: Sweep, names: Mapping[str, str]) -> tuple[Table, Table |
     return table, Table("the same in all jobs", ("", "value"), constant) if constant else None
 
 
-def _job(folder: str, sweep: Sweep, names: Mapping[str, str]) -> tuple[str | Link, str]:
-    """A job's name, as a link if it is on the page, and its state."""
+def _job(folder: str, sweep: Sweep, names: Mapping[str, str]) -> tuple[str | Link, ...]:
+    """A job's name, as a link if it is on the page, and the state of its run."""
     if folder not in names:
-        return folder, "not there"
+        return (folder, "not there") if names else (folder,)
     name = names[folder]
     return Link(name, f"#job-{list(names.values()).index(name) + 1}"), sweep.runs[folder].state
 

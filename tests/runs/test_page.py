@@ -127,7 +127,7 @@ def test_the_page_says_what_the_files_say(tmp_path):
     assert glance["state"] == ["finished"] and glance["schedule"] == ["Linear(T=1000)"]
     assert glance["images seen"] == ["2,560"] and glance["command line"] == ["seed=3"]
     assert source["its SHA-256"] == [file_sha256(folder / "checkpoints" / "last.ckpt")]
-    assert source["images that were learned (SHA-256)"] == ["a" * 64] and source["seed"] == ["3"]
+    assert source["data (SHA-256)"] == ["a" * 64] and source["seed"] == ["3"]
     assert "val/loss: 0.2 after 2,560 images" in page.text
     assert len(page.all("img")) == len(LOSSES)
 
@@ -201,7 +201,7 @@ def test_whatever_a_name_holds_is_shown_as_text(tmp_path):
     assert one.table(f"config of {name}")[EVIL] == [EVIL]
     assert one.table("at a glance")["data"] == [EVIL]
     assert any("<script>alert(2)</script>: 0.2 after" in text for text in one.text)
-    assert f"failed: {EVIL}" in sweep.text and EVIL in sweep.table("jobs, the best first")
+    assert f"failed: {EVIL}" in sweep.text and EVIL in sweep.table("leaderboard")
 
 
 def test_a_sweep_has_a_leaderboard_that_leads_to_its_jobs(tmp_path):
@@ -216,7 +216,7 @@ def test_a_sweep_has_a_leaderboard_that_leads_to_its_jobs(tmp_path):
     page = Page(sweep_page(Sweep.read(tmp_path)))
     check_self_contained(page)
     check_accessible(page)
-    assert page.table("jobs, the best first") == {
+    assert page.table("leaderboard") == {
         "job": ["state", "val/loss", "lr"],
         "lr=1": ["finished", "0.25", "1"],
         "lr=2": ["finished", "0.5", "2"],
@@ -232,14 +232,14 @@ def test_a_folder_of_runs_without_a_table_is_compared_all_the_same(tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", (1.0, 0.5))
     page = Page(sweep_page(Sweep.read(tmp_path)))
-    assert page.table("runs in this folder")["b"] == ["finished", "0.5"]
+    assert page.table("leaderboard")["b"] == ["finished", "0.5"]
 
 
 def test_the_table_of_evaluations_has_a_page(tmp_path):
     write_table(tmp_path, [{"sampler": "ddim", "fid": 3.25, "folder": "ddim"}], "study.csv")
     page = Page(sweep_page(Sweep.read(tmp_path)))
     check_accessible(page)
-    assert page.table("jobs, the best first")["ddim"][1:] == ["ddim", "3.25"]
+    assert page.table("leaderboard")["ddim"] == ["ddim", "3.25"]
 
 
 def test_grids_are_few_and_spread_over_the_run(tmp_path):

@@ -6,10 +6,11 @@ import pytest
 import torch
 from filelock import FileLock
 
+from diffusion_lightning.checkpoints.format import NOT_FINITE
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import LOCK
 from diffusion_lightning.runs.metrics import Curve
-from diffusion_lightning.runs.run import NOT_FINITE, Run
+from diffusion_lightning.runs.run import Run
 from diffusion_lightning.runs.sweep import Sweep, read
 from tests.support.run_folders import (
     LOSSES,
