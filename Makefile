@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all test-places test-wheel pictures bench lint format
+.PHONY: demo test test-all test-places test-wheel test-notebooks docs docs-serve pictures gallery bench lint format
 demo: .venv/ready  ## draw a grid from the zoo, then train such a model (a few minutes) and draw its grid
 	$(BIN)/python sample.py checkpoint=zoo:digits out=outputs/demo/$(STAMP)/zoo
 	@echo "Digits of a model that comes along, one class per column: outputs/demo/$(STAMP)/zoo/grid.png"
@@ -24,6 +24,18 @@ test-places: .venv/ready  ## some tests in another time zone, locale and home fo
 
 test-wheel: .venv/ready  ## the package as a user installs it, without a clone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/commands/test_wheel.py
+
+test-notebooks: .venv/ready  ## every notebook of docs/notebooks/, from top to bottom
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs/test_notebooks.py
+
+docs: .venv/ready  ## the documentation, into site/; a broken link or a missing docstring ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: .venv/ready  ## the same, in a browser, and again at every change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+gallery: .venv/ready  ## draw the pictures of docs/samplers.md again, and say which differ
+	$(BIN)/python -m docs.draw_gallery
 
 pictures: .venv/ready  ## draw the pictures of results/ again, and say which differ
 	$(BIN)/python docs/draw_pictures.py $(PICTURES)

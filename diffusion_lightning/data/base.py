@@ -69,7 +69,8 @@ class ImageData(LightningDataModule, ABC):
         limit: use at most this many images of each split: the same ones for any seed, drawn at random.
 
     Attributes:
-        num_classes, class_names: of the classes in use.
+        num_classes: of the classes in use.
+        class_names: of the classes in use.
         classes: those in use, as a checkpoint names them; None for all.
         notice: what every picture and record calls the data, where the name of the class would not do.
 

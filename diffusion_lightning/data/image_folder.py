@@ -116,7 +116,8 @@ class ImageFolder(ImageData):
 
     Args:
         memory_limit: bytes; a larger set (as uint8 after resizing) is read from disk batch by batch.
-        num_classes, class_names: found in the folder; if given, they must agree with it.
+        num_classes: found in the folder; if given, it must agree with it.
+        class_names: found in the folder; if given, they must agree with it, and fix the order of the labels.
         splits: the folders of the training and of the test images; [] if there are none; None finds them.
         value_range: the stored values that are black and white, such as [0, 4095] for 12 bits in files of
             16. None is the whole range of 8 or 16 bits.

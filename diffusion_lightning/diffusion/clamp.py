@@ -44,7 +44,9 @@ class Static(Clamp):
 class Dynamic(Clamp):
     """Dynamic thresholding: each sample is cut at its own quantile and rescaled into [-1, 1].
 
-    s = max(1, quantile_p |x0|), x0 ← clip(x0, -s, s)/s. Keeps strong guidance from saturating.
+        s = max(1, quantile_p |x0|),  x0 ← clip(x0, -s, s)/s
+
+    Keeps strong guidance from saturating.
 
     Source: Saharia et al. 2022 (Imagen, arXiv 2205.11487), section 2.3.
 

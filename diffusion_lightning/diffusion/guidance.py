@@ -28,7 +28,9 @@ class Guide(Protocol):
 class Guidance:
     """Unconditional, conditional and classifier-free guided models as one rule with two numbers.
 
-    x0 = x0_null + w (x0_y - x0_null): w = 0 is unconditional, 1 conditional, > 1 guided.
+        x0 = x0_null + w (x0_y - x0_null)
+
+    w = 0 is unconditional, 1 conditional, > 1 guided.
     (Ho & Salimans 2022, arXiv 2207.12598, eq. 6, write 1 + w for this w.)
 
     With a class to guide away from, its x0 stands in the place of x0_null. With a profile r, w depends on the

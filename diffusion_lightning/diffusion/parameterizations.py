@@ -88,7 +88,8 @@ class EDM(Parameterization):
     """EDM's preconditioning: the network sees and predicts samples of variance 1 at every noise level.
 
     With n² = α² σ_data² + σ², the variance of x_t:
-    x0 = (α σ_data²/n²) x_t + (σ σ_data/n) F(x_t/n).
+
+        x0 = (α σ_data²/n²) x_t + (σ σ_data/n) F(x_t/n)
 
     This is D(x; σ) = c_skip x + c_out F(c_in x) with EDM's x = x_t/α and σ = our κ = σ/α; the network is fed
     our time instead of ln(κ)/4. With σ_data = 1, F is -v. EDM's loss weight, 1/c_out², makes the loss of F

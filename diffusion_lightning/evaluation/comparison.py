@@ -20,8 +20,10 @@ class Comparison:
     Args:
         samples: statistics of the images.
         pixels: the first of the images, uint8 (M, C, H, W).
-        train_images, test_images: the data's splits.
-        train, test: their statistics.
+        train_images: the data's training images.
+        test_images: the data's test images.
+        train: statistics of the training images.
+        test: statistics of the test images.
         likelihood: bits per dimension of (pixels, labels) under the model that drew the images, such as
             `DiffusionModel.likelihood`; None if no model drew them.
         pictures: the folder in which a metric may save images; None for none.

@@ -20,7 +20,7 @@ from diffusion_lightning.progress import progress as show
 class Bits(NamedTuple):
     """Upper bounds on -log₂ P(pixels)/D of each image, in bits per dimension, float64 on the CPU.
 
-    Args:
+    Attributes:
         bound: (N,), DDPM's variational bound.
         flow: (N,), that of the probability-flow ODE with uniform dequantisation.
     """

@@ -159,7 +159,10 @@ class DiffusionModel:
             labels: classes to cycle through, by number or by name. None is all classes in order, or no class
                 at all for given latents.
             num_images: N; unless given, one image per label or latent, or 100.
-            sampler, guidance, clamp, progress: see the class.
+            sampler: see the class.
+            guidance: see the class.
+            clamp: see the class.
+            progress: see the class.
             seed: of all noise.
             batch_size: images per walk; changes speed and memory, never an image.
             latents: (N, C, H, W) in place of the first noise, such as `invert` gives. The network then
@@ -200,7 +203,10 @@ class DiffusionModel:
         Args:
             images: (N, C, H, W), in [-1, 1] or uint8.
             labels: classes to cycle through, by number or by name; None inverts without a class.
-            sampler, guidance, clamp, progress: see the class; the sampler must be DDIM with eta=0.
+            sampler: see the class; it must be DDIM with eta=0.
+            guidance: see the class.
+            clamp: see the class.
+            progress: see the class.
             refinements: of each step; more approach the exact inverse.
             batch_size: images per walk.
 
@@ -247,7 +253,10 @@ class DiffusionModel:
             points: images in a strip, the ends included.
             labels: classes of A, B, A, B, … to cycle through, by number or by name. None is all classes in
                 order, or no class at all for given images or latents.
-            sampler, guidance, clamp, progress: see the class.
+            sampler: see the class.
+            guidance: see the class.
+            clamp: see the class.
+            progress: see the class.
             seed: of all noise.
             refinements: of the inversion.
 
@@ -311,7 +320,8 @@ class DiffusionModel:
             labels: classes to cycle through, by number or by name; None measures the unconditional model.
             steps: times of DDPM's walk; None is all timesteps.
             flow: the ODE's solver; 50 steps unless given.
-            clamp, progress: see the class.
+            clamp: see the class.
+            progress: see the class.
             seed: of the noise; image k's depends on k alone.
             batch_size: images at a time.
 

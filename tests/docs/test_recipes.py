@@ -1,4 +1,4 @@
-"""The recipes of README.md and docs/extending.md, pasted as they are written."""
+"""The recipes of docs/extending.md, pasted as they are written."""
 
 import importlib
 import os
@@ -50,11 +50,6 @@ def pasted(tmp_path, monkeypatch):
 
 def options(tmp_path, file):
     return OmegaConf.load(tmp_path / "conf_of_mine" / file)
-
-
-def test_the_readme_shows_the_sampler_of_the_recipes():
-    shown, full = recipe("README.md", "Add your own sampler"), recipe(PAGE, RECIPES["my_sampler"])
-    assert shown.files == full.files and len(shown.files) == 2
 
 
 @pytest.mark.parametrize("name", RECIPES)

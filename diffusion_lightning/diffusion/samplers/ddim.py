@@ -16,7 +16,8 @@ from diffusion_lightning.errors import UserError
 class DDIM(Sampler):
     """Steps along the predicted direction, with as much fresh noise as η asks for.
 
-    x_s = α_s x0 + √(σ_s² - τ²) ε + τ z,  τ = η (σ_s/σ_t) √β,  β = 1 - ᾱ_t/ᾱ_s.
+        x_s = α_s x0 + √(σ_s² - τ²) ε + τ z,  τ = η (σ_s/σ_t) √β,  β = 1 - ᾱ_t/ᾱ_s
+
     The code puts ε = (x_t - α_t x0)/σ_t in, which saves half of the arithmetic.
 
     η = 0 is deterministic (Euler's method on the probability-flow ODE), η = 1 is DDPM with the

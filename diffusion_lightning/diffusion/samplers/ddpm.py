@@ -23,7 +23,7 @@ is best for Gaussian data of unit variance."""
 class DDPM(Sampler):
     """Draws x_s from q(x_s | x_t, x0) with the predicted x0, for any two times s < t.
 
-    x_s = (α_s β/σ_t²) x0 + (α_t σ_s²/(α_s σ_t²)) x_t + √variance z,  β = 1 - ᾱ_t/ᾱ_s.
+        x_s = (α_s β/σ_t²) x0 + (α_t σ_s²/(α_s σ_t²)) x_t + √variance z,  β = 1 - ᾱ_t/ᾱ_s
 
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), algorithm 2 and eq. 6-7, with β taken over the whole
     step as in Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672), eq. 19.

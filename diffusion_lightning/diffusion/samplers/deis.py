@@ -16,7 +16,9 @@ from diffusion_lightning.diffusion.shapes import Samples
 class DEIS(Multistep):
     """Solves dy/dκ = ε for y = x/α, κ = σ/α, with ε extrapolated from earlier predictions.
 
-    y_s = y_t + ∫_{κ_t}^{κ_s} P(κ) dκ, P the polynomial in κ through the latest `order` predictions of ε.
+        y_s = y_t + ∫_{κ_t}^{κ_s} P(κ) dκ
+
+    P is the polynomial in κ through the latest `order` predictions of ε.
     Order 1 holds ε, which is DDIM. The first steps use as many predictions as there are.
 
     Source: Zhang & Chen 2023 (Fast Sampling of Diffusion Models with Exponential Integrator,

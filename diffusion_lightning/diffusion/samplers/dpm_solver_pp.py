@@ -17,7 +17,8 @@ class DPMSolverPP(Multistep):
     """Solves the ODE or the SDE exactly but for x0, which is extrapolated in λ from earlier predictions.
 
     With h = λ_s - λ_t, u = λ - λ_t, and k = 1 for the ODE, 2 for the SDE:
-    x_s = (σ_s/σ_t) e^(-(k-1)h) x_t + α_s ∫_0^h k e^(-k(h-u)) x0(u) du [+ σ_s √(1 - e^(-2h)) z].
+
+        x_s = (σ_s/σ_t) e^(-(k-1)h) x_t + α_s ∫_0^h k e^(-k(h-u)) x0(u) du [+ σ_s √(1 - e^(-2h)) z]
 
     Order 1 holds x0 (for the ODE that is DDIM, for the SDE DDPM). Order 2 takes the line through the latest
     two predictions at the middle of the step (2M). Order 3 integrates the parabola through the latest three

@@ -21,7 +21,8 @@ class Heun(Sampler):
     """An Euler step, then the mean of the slopes at both ends; second order, 2N - 1 evaluations.
 
     In y = x/α and κ = σ/α the ODE is dy/dκ = ε(x, t):
-    y' = y_t + (κ_s - κ_t) ε_t,  y_s = y_t + (κ_s - κ_t) (ε_t + ε')/2.
+
+        y' = y_t + (κ_s - κ_t) ε_t,  y_s = y_t + (κ_s - κ_t) (ε_t + ε')/2
 
     With churn γ the step continues to κ_s/(1 + γ) and returns to κ_s with fresh noise. EDM adds that
     noise before a step; after it, the evaluation at s serves both.

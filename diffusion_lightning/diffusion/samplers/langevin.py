@@ -16,7 +16,7 @@ from diffusion_lightning.errors import check_positive
 class Langevin(Corrector):
     """One step of Langevin dynamics towards p_s, with signal-to-noise ratio r.
 
-    x ← x + ε ∇log p_s(x) + √(2ε) z,  ε = 2 (r ‖z‖/‖∇log p_s‖)² = 2 (r σ_s)².
+        x ← x + ε ∇log p_s(x) + √(2ε) z,  ε = 2 (r ‖z‖/‖∇log p_s‖)² = 2 (r σ_s)²
 
     Both norms, over D pixels, stand at their expectation: √D for the noise and √D/σ_s for the score of a
     wholly predictable ε. So the step depends on the time alone. Measured in a batch, the norms would tie

@@ -16,7 +16,9 @@ from diffusion_lightning.diffusion.shapes import Samples
 class Resample(Corrector):
     """x_t ~ q(x_t | x_s), then a step of the predictor back to s.
 
-    x_t = √(1 - β) x_s + √β z,  β = 1 - ᾱ_t/ᾱ_s. In inpainting, each return lets what is drawn in the hole
+        x_t = √(1 - β) x_s + √β z,  β = 1 - ᾱ_t/ᾱ_s
+
+    In inpainting, each return lets what is drawn in the hole
     answer to the known pixels around it.
 
     Source: Lugmayr et al. 2022 (RePaint, arXiv 2201.09865), algorithm 1, lines 8 to 10, with jumps of one

@@ -104,7 +104,7 @@ class Schedule(ABC):
 class BetaSchedule(Schedule):
     """A schedule given as DDPM's table β_1 … β_T; β is constant within a timestep.
 
-    log ᾱ(i/T) = Σ_{j ≤ i} log(1 - β_j), linear in t in between.
+        log ᾱ(i/T) = Σ_{j ≤ i} log(1 - β_j), linear in t in between
 
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), eq. 4; Lu et al. 2022 (DPM-Solver, arXiv 2206.00927),
     appendix D.4, for the interpolation.

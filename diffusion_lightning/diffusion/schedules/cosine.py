@@ -14,10 +14,15 @@ from diffusion_lightning.errors import check_positive
 class Cosine(BetaSchedule):
     """ᾱ falls as a squared cosine, so noise arrives evenly instead of early.
 
-    ᾱ(t) = f(t)/f(0), f(t) = cos²(π/2 · (t + s)/(1 + s)), β_i = min(1 - ᾱ(i/T)/ᾱ((i-1)/T), 0.999).
+        ᾱ(t) = f(t)/f(0),  f(t) = cos²(π/2 · (t + s)/(1 + s)),  β_i = min(1 - ᾱ(i/T)/ᾱ((i-1)/T), 0.999)
+
     The cap, which only the last timestep meets, keeps ᾱ(1) > 0.
 
     Source: Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672), eq. 17.
+
+    Args:
+        T: number of timesteps, at least 5.
+        s: keeps β small near t = 0; positive.
 
     Raises:
         UserError: unless s > 0, and T ≥ 5, below which ᾱ(1) is no pure noise.

@@ -20,6 +20,11 @@ class Linear(BetaSchedule):
     Source: Ho et al. 2020 (DDPM, arXiv 2006.11239), section 4; the scaling is that of the code of
     Nichol & Dhariwal 2021 (Improved DDPM, arXiv 2102.09672).
 
+    Args:
+        T: number of timesteps, at least 3; from 50 on ᾱ(1) is about that of 1000.
+        beta_start: β_1 for T = 1000.
+        beta_end: β_T for T = 1000; large enough to end in pure noise, so at least about 0.0182.
+
     Raises:
         UserError: unless 0 < beta_start ≤ beta_end < 1, and these end in pure noise.
     """

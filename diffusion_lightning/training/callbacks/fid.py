@@ -46,7 +46,8 @@ class TrackFID(Callback):
             with a warning.
         batch_size: images per batch and process.
         seed: of the noise.
-        kid_subsets, kid_subset_size: see `KID`.
+        kid_subsets: of KID; see `KID`.
+        kid_subset_size: images in each of them.
 
     Raises:
         UserError: if a count or a time is not positive.
