@@ -106,23 +106,6 @@ def save_png(image: Tensor, path: str | Path) -> Path:
     return path
 
 
-def save_grid(
-    images: Tensor, path: str | Path, columns: int | None = None, captions: Captions | None = None
-) -> Path:
-    """Write a grid of images as one PNG and return its path; its folder is made if it does not exist.
-
-    Args:
-        images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
-        path: name of the file.
-        columns: images per row; the N of rows of images, or about square, unless given.
-        captions: the texts around the grid; None for none.
-
-    Raises:
-        UserError: if there are no images, or they are neither grey nor RGB.
-    """
-    return save_png(image_grid(images, columns, captions), path)
-
-
 def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:
     """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by its suffix; the last frame is held."""
     from torchvision.transforms.functional import to_pil_image

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion_lightning.captions import Captions
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
-from diffusion_lightning.images import save_grid, to_uint8
+from diffusion_lightning.samples import save_grid, to_stored
 from diffusion_lightning.sampling.request import SamplingRequest
 
 ImageRefs = Sequence[int | str]
@@ -38,18 +38,18 @@ class Task(ABC):
 
 
 def save_rows(rows: Sequence[Tensor], out: Path, captions: Captions | None = None) -> Path:
-    """Write rows of images (B, C, H, W) in [-1, 1] as `grid.png`, with captions, and `samples.npz`."""
-    pixels = to_uint8(torch.cat(list(rows))).cpu()
-    save_npz(pixels, None, out)
-    return save_grid(pixels, out / "grid.png", len(rows[0]), captions)
+    """Write rows of samples (B, *) as `grid.png`, with captions, and `samples.npz`."""
+    stored = to_stored(torch.cat(list(rows))).cpu()
+    save_npz(stored, None, out)
+    return save_grid(stored.unflatten(0, (len(rows), -1)), out / "grid.png", captions=captions)
 
 
-def save_npz(pixels: Tensor, labels: Sequence[int] | None, out: Path) -> Path:
-    """Write uint8 images (N, C, H, W) as `samples.npz`, in the field's evaluation format.
+def save_npz(stored: Tensor, labels: Sequence[int] | None, out: Path) -> Path:
+    """Write samples as they are stored as `samples.npz`, in the field's evaluation format.
 
-    It holds arr_0 uint8 (N, H, W, C) and arr_1 labels (N,), if any.
+    It holds arr_0, images uint8 (N, H, W, C) or points float32 (N, D), and arr_1 labels (N,), if any.
     """
-    arrays = [pixels.permute(0, 2, 3, 1).numpy()]
+    arrays = [stored.movedim(1, -1).numpy()]
     if labels is not None:
         arrays.append(np.array(labels, dtype=np.int64))
     path = out / "samples.npz"
