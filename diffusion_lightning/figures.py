@@ -32,7 +32,7 @@ def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple
 
 
 Panels = Mapping[str, Sequence[Tensor]]
-"""Name of a row → its panels; one is a strip of images (B, C, H, W) in [-1, 1], or a scatter of points (B, D)."""
+"""Name of a row → its panels: strips of images (B, C, H, W) in [-1, 1], or scatters of points (B, D)."""
 
 
 def panels_height(panels: Panels, width: float) -> float:
@@ -60,7 +60,7 @@ def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> Non
 
 
 def strip(images: Tensor) -> Any:
-    """Images (B, C, H, W) in [-1, 1] side by side on white: uint8 (H, W', 3) or (H, W'); points in a scatter."""
+    """Images (B, C, H, W) in [-1, 1] on white: uint8 (H, W', 3) or (H, W'); points (B, D) in a scatter."""
     if images.ndim < 4:
         return scatter(images).permute(1, 2, 0).numpy()
     pixels = torch.nn.functional.pad(to_uint8(images).cpu(), (1, 1), value=255)

@@ -45,7 +45,7 @@ def to_stored(x: Tensor) -> Tensor:
 
 
 def from_stored(x: Tensor) -> Tensor:
-    """Stored samples (N, *) as a model sees them: 8-bit pixels in [-1, 1], anything else as it is, float32."""
+    """Stored samples (N, *) as a model sees them: 8-bit pixels in [-1, 1], points as they are."""
     return from_uint8(x) if x.dtype == torch.uint8 else x.float()
 
 
@@ -70,7 +70,7 @@ def picture(samples: Tensor, columns: int | None = None, captions: Captions | No
 def save_grid(
     images: Tensor, path: str | Path, columns: int | None = None, captions: Captions | None = None
 ) -> Path:
-    """Write a picture of many samples as one PNG and return its path; its folder is made if it does not exist.
+    """Write a picture of many samples as one PNG and return its path; its folder is made if it is not there.
 
     Args:
         images: images (N, C, H, W), or rows of them (R, N, C, H, W), uint8, or floating point in [-1, 1]; or

@@ -266,8 +266,7 @@ class ImageData(SampleData):
     """A data set of images: stored as uint8, given to the model as float32 in [-1, 1].
 
     Args:
-        data_dir, batch_size, num_classes, class_names, seed, num_workers, classes, limit: of any data set, see
-            `SampleData`.
+        data_dir, batch_size, num_classes, class_names, seed, num_workers, classes, limit: see `SampleData`.
         image_channels: C; the network is built for it.
         image_size: H = W, or [H, W], for which the network is built too. Images of another size are resized
             until they cover it, and their centre is cropped.

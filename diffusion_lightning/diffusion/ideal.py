@@ -32,7 +32,7 @@ class IdealDenoiser(Denoiser):
         UserError: if there are no points, or not one label for each, or a class without points.
     """
 
-    def __init__(self, points: Samples, schedule: Schedule, labels: Labels | None = None) -> None:
+    def __init__(self, points: Tensor, schedule: Schedule, labels: Tensor | None = None) -> None:
         super().__init__(Memory(points, labels), schedule, X0())
 
     def output(self, x_t: Samples, time: PerSample, alpha: Scale, sigma: Scale, y: Labels | None) -> Samples:

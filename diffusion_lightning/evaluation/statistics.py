@@ -146,5 +146,5 @@ class ImageStatistics:
 
 
 def _of_channels(x: Tensor) -> Tensor:
-    """The mean of each channel (B, C) of images (B, C, H, W); a point's coordinates (B, C) are its channels."""
+    """The mean of each channel (B, C) of images (B, C, H, W); points (B, C) as they are."""
     return x.mean((2, 3)) if x.ndim == 4 else x

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from diffusion_lightning.networks.dropout import Dropout
 
-
 Layer = TypeVar("Layer", bound=nn.Module)
 
 

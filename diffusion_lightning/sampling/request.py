@@ -118,7 +118,9 @@ class SamplingRequest:
             stored, labels = load_test_images(data, numbers, self.data_dir, self.trust)
             known = labels.tolist() if self.sampling.guidance.uses_labels else None
         elif not is_image(self.model.shape):
-            raise UserError("this model draws points, not images: give numbers of test points, such as [0,1].")
+            raise UserError(
+                "this model draws points, not images: give numbers of test points, such as [0,1]."
+            )
         else:
             channels, *size = self.model.shape
             value_range = self.model.config["dataset"].get("value_range")

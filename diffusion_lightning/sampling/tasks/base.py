@@ -70,6 +70,14 @@ def task_count(name: str, value: object, least: int = 1) -> int:
     return check_at_least(name, value, least, 10_000)
 
 
+def check_film(film: str | None, seconds: float) -> None:
+    """Refuse what is no name of a film, WebP or GIF, or no duration."""
+    if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
+        raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
+    if not 0 < seconds <= 600:
+        raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
+
+
 def image_refs(images: ImageRefs) -> list[int | str]:
     """The list of images, if there are any; else a UserError."""
     if isinstance(images, str | int) or not images:

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import enlarged, save_film, to_uint8
 from diffusion_lightning.sampling.request import SamplingRequest
-from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
+from diffusion_lightning.sampling.tasks.base import Task, check_film, save_rows, task_count
 
 
 class Filmstrip(Task):
@@ -31,10 +30,7 @@ class Filmstrip(Task):
     def __init__(
         self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0
     ) -> None:
-        if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
-            raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
-        if not 0 < seconds <= 600:
-            raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
+        check_film(film, seconds)
         self.rows = task_count("rows", rows)
         self.frames = task_count("frames", frames, 2)
         self.film = film
