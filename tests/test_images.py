@@ -3,7 +3,8 @@ import torch
 from torchvision.io import ImageReadMode, read_image
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.images import from_uint8, grid_columns, image_grid, save_grid, save_png, to_uint8
+from diffusion_lightning.images import from_uint8, grid_columns, image_grid, save_png, to_uint8
+from diffusion_lightning.samples import save_grid
 
 
 def test_pixels_survive_the_round_trip():

@@ -30,7 +30,7 @@ def test_it_is_the_posterior_mean_by_bayes_rule(t, shape):
     y = torch.tensor([0, 1, 2, 3])  # the last one is the null label
     found = dl.IdealDenoiser(points, schedule, LABELS).x0(x, level, y)
     for k in range(4):
-        mine = points if y[k] == 3 else points[LABELS == y[k]]
+        mine = points if y[k] == 3 else points[y[k] == LABELS]
         torch.testing.assert_close(found[k], brute_force(x[k], mine, level.alpha, level.sigma))
 
 
@@ -47,21 +47,22 @@ def test_it_is_a_mixture_of_zero_width():
 def test_ddim_ends_in_the_data_set(schedule):
     """As t → 0 the prediction is a training point, and a walk's end is nothing but one."""
     model = dl.DiffusionModel(dl.IdealDenoiser(POINTS.float() / 3, schedule), (2,), dl.Guidance(1.0, 0.0))
-    ends = []
-    for t_1 in 0.3, 0.01, 0.001:
-        grid = dl.Times([*torch.linspace(1, 0.31, 30).tolist(), *torch.linspace(0.3, t_1, 30).tolist()])
-        grid = dl.Times(grid.times[: 31 if t_1 == 0.3 else None])
-        drawn = model.sample(num_images=200, sampler=dl.DDIM(grid=grid), progress=False)
+    nearest = []
+    for t_1 in 0.3, 0.05, 0.001:
+        walk = dl.DDIM(grid=dl.Times(torch.linspace(1, t_1, 60).tolist()))
+        drawn = model.sample(num_images=200, sampler=walk, progress=False)
         distances = torch.cdist(drawn, POINTS.float() / 3)
-        ends.append((distances.min(1).values < 1e-6).double().mean())
-    assert ends[0] < 0.1 < ends[1] < 0.9 and ends[2] > 0.97
+        nearest.append(distances.min(1).values.median())
+    assert nearest[0] > 2 * nearest[1] > 1e-4 and nearest[2] < 1e-6
     assert (distances.argmin(1).bincount(minlength=7) > 0).all()  # and every one is drawn
 
 
 def test_ddim_of_images_copies_images():
     images = (normal(5, 1, 4, 4) * 60 + 128).clamp(0, 255).to(torch.uint8)
     model = dl.DiffusionModel(dl.IdealDenoiser(images, dl.Linear()), (1, 4, 4), dl.Guidance(1.0, 0.0))
-    drawn = dl.to_uint8(model.sample(num_images=20, sampler=dl.DDIM(grid=dl.LogSNR()), progress=False))
+    drawn = dl.to_uint8(
+        model.sample(num_images=20, sampler=dl.DDIM(steps=50, grid=dl.LogSNR()), progress=False)
+    )
     assert all((drawn[i] == images).flatten(1).all(1).any() for i in range(20))
 
 
@@ -69,7 +70,9 @@ def test_a_class_draws_its_points_alone_and_guidance_is_the_rule():
     points = POINTS.float() / 3
     ideal = dl.IdealDenoiser(points, dl.Linear(), LABELS)
     model = dl.DiffusionModel(ideal, (2,), dl.Guidance(0.1, 1.0))
-    drawn = model.sample(labels=[2], num_images=50, sampler=dl.DDPM(), progress=False)
+    drawn = model.sample(
+        labels=[2], num_images=50, sampler=dl.DDPM(steps=100, grid=dl.LogSNR()), progress=False
+    )
     assert torch.cdist(drawn, points[LABELS == 2]).min(1).values.max() < 1e-3
     x, level, y = normal(4, 2), ideal.schedule.level(0.4), torch.tensor([0, 1, 2, 0])
     exact = dl.IdealDenoiser(POINTS, dl.Linear(), LABELS)

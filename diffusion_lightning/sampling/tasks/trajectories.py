@@ -17,7 +17,7 @@ from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.figures import new_figure
 from diffusion_lightning.images import save_film
-from diffusion_lightning.points import COLOURS, reach, scatter
+from diffusion_lightning.points import COLOURS, scatter
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, check_film, save_figure, task_count
 
@@ -29,6 +29,9 @@ FRAMES = 80
 
 PANEL = 2.5
 """Side of a panel of the figure, in inches."""
+
+EXTENT = 2.2
+"""Panels show [-EXTENT, EXTENT]: all data, and all but the outermost noise."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ class Trajectories(Task):
         samplers: Mapping[str, Sampler],
         scales: Sequence[float] = (0.0, 1.0, 2.0, 4.0),
         num_points: int = 1000,
-        paths: int = 40,
-        times: Sequence[float] = (1.0, 0.6, 0.3, 0.1, 0.0),
+        paths: int = 12,
+        times: Sequence[float] = (1.0, 0.4, 0.2, 0.1, 0.0),
         film: str | None = "film.webp",
         seconds: float = 5.0,
     ) -> None:
@@ -146,25 +149,22 @@ class Trajectories(Task):
         self, request: SamplingRequest, walks: Mapping[str, Walk], guided: Mapping[str, Walk], out: Path
     ) -> Path:
         """Write the figure."""
-        extent = reach(torch.cat([walk.x.flatten(0, 1) for walk in [*walks.values(), *guided.values()]]))
         width = PANEL * (1 + len(self.times))
         heights = [PANEL * len(walks)]
         if guided:
             heights.append(width / len(guided) + 0.3)
         text = "Walks from the same noise; the arrows are the score, times the scale of the noise"
         figure, (upper, *lower) = new_figure(width, heights, request.title(text, "sampler"))
-        self._draw_samplers(upper, request, walks, extent)
+        self._draw_samplers(upper, request, walks)
         for part in lower:
             for (name, walk), axis in zip(guided.items(), part.subplots(1, len(guided)), strict=True):
                 _draw_paths(axis, walk, self.paths)
                 axis.set_title(f"{next(iter(walks))}, {name}", fontsize="medium")
         for axis in figure.axes:
-            axis.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[], aspect="equal")
+            axis.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
         return save_figure(figure, out / "trajectories.png")
 
-    def _draw_samplers(
-        self, part: Any, request: SamplingRequest, walks: Mapping[str, Walk], extent: float
-    ) -> None:
+    def _draw_samplers(self, part: Any, request: SamplingRequest, walks: Mapping[str, Walk]) -> None:
         """One row per sampler: paths, then points and score at each time."""
         axes = part.subplots(len(walks), 1 + len(self.times), squeeze=False)
         for (name, walk), line in zip(walks.items(), axes, strict=True):
@@ -172,16 +172,16 @@ class Trajectories(Task):
             line[0].set_ylabel(name)
             for t, axis in zip(self.times, line[1:], strict=True):
                 axis.scatter(*walk.at(t).T, s=1.5, c=walk.inks, alpha=0.5, lw=0)
-                places, score = self._score(request, max(t, walk.times[-2]), extent)
+                places, score = self._score(request, max(t, walk.times[-2]))
                 axis.quiver(*places.T, *score.T, color="#404040", alpha=0.6, width=0.004, scale=40)
         for text, axis in zip(["paths", *(f"t = {t:g}" for t in self.times)], axes[0], strict=True):
             axis.set_title(text, fontsize="medium")
 
-    def _score(self, request: SamplingRequest, t: float, extent: float) -> tuple[Tensor, Tensor]:
+    def _score(self, request: SamplingRequest, t: float) -> tuple[Tensor, Tensor]:
         """Points (ARROWS², 2), and σ ∇ log p there at time t."""
         model, p_uncond = request.model, request.model.guidance.p_uncond
         guidance = Guidance(p_uncond, 1.0 if p_uncond == 0 else 0.0)
-        line = torch.linspace(-0.95 * extent, 0.95 * extent, ARROWS)
+        line = 0.95 * EXTENT * torch.linspace(-1, 1, ARROWS)
         places = torch.cartesian_prod(line, line)
         y = model.y((request.labels or [0])[:1], len(places), guidance)
         with torch.no_grad():
@@ -190,12 +190,12 @@ class Trajectories(Task):
 
     def _frames(self, request: SamplingRequest, walks: Mapping[str, Walk]) -> list[Tensor]:
         """All points of all samplers at the same times, a panel for each sampler."""
-        extent, frames = reach(torch.cat([walk.x[0] for walk in walks.values()])), []
+        frames = []
         names = request.names(next(iter(walks.values())).labels, self.num_points)
         for t in torch.linspace(1, 0, FRAMES).tolist():
             captions = Captions(f"t = {t:.2f}", rows=list(walks), images=names)
             points = torch.stack([walk.at(t) for walk in walks.values()])
-            frames.append(scatter(points, captions=captions if request.captioned else None, extent=extent))
+            frames.append(scatter(points, captions=captions if request.captioned else None, extent=EXTENT))
         return frames
 
 
