@@ -1,5 +1,6 @@
 """A residual multilayer perceptron, for points."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
