@@ -32,14 +32,14 @@ class IdealDenoiser(Denoiser):
         UserError: if there are no points, or not one label for each, or a class without points.
     """
 
+    network: "Memory"
+
     def __init__(self, points: Tensor, schedule: Schedule, labels: Tensor | None = None) -> None:
-        memory = Memory(points, labels)
-        super().__init__(memory, schedule, X0())
-        self.memory = memory
+        super().__init__(Memory(points, labels), schedule, X0())
 
     def output(self, x_t: Samples, time: PerSample, alpha: Scale, sigma: Scale, y: Labels | None) -> Samples:
         """x0 (B, *) at noise levels α and σ; the time plays no part."""
-        points, kappa = self.memory.points.flatten(1), sigma / alpha
+        points, kappa = self.network.points.flatten(1), sigma / alpha
         # Differences, not products: they lose nothing where points are near and the noise is small
         with torch.autocast(x_t.device.type, enabled=False):
             distances = torch.cdist(
@@ -47,7 +47,7 @@ class IdealDenoiser(Denoiser):
             )
             kappa = kappa.flatten(1).to(points) if torch.is_tensor(kappa) and kappa.ndim else kappa
             likely = -0.5 * (distances / kappa).square()
-            weights = likely.masked_fill(~self.memory.eligible(y, len(x_t)), -torch.inf).softmax(1)
+            weights = likely.masked_fill(~self.network.eligible(y, len(x_t)), -torch.inf).softmax(1)
             return (weights @ points).view_as(x_t).to(x_t.dtype)
 
 
