@@ -13,6 +13,9 @@ from diffusion_lightning.errors import UserError
 SIDE = 300
 """Height and width of a panel, in pixels."""
 
+WALK = 2.2
+"""The extent of a picture of x_t: all data within [-1, 1], and all but the outermost noise."""
+
 FINER = 3
 """How much larger a panel is drawn before it is reduced, for smooth discs."""
 

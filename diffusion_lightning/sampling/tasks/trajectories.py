@@ -17,7 +17,7 @@ from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import UserError, naming
 from diffusion_lightning.figures import new_figure
 from diffusion_lightning.images import save_film
-from diffusion_lightning.points import COLOURS, scatter
+from diffusion_lightning.points import COLOURS, WALK, scatter
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, check_film, save_figure, task_count
 
@@ -29,9 +29,6 @@ FRAMES = 80
 
 PANEL = 2.5
 """Side of a panel of the figure, in inches."""
-
-EXTENT = 2.2
-"""Panels show [-EXTENT, EXTENT]: all data, and all but the outermost noise."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class Trajectories(Task):
                 _draw_paths(axis, walk, self.paths)
                 axis.set_title(f"{next(iter(walks))}, {name}", fontsize="medium")
         for axis in figure.axes:
-            axis.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
+            axis.set(xlim=(-WALK, WALK), ylim=(-WALK, WALK), xticks=[], yticks=[], aspect="equal")
         return save_figure(figure, out / "trajectories.png")
 
     def _draw_samplers(self, part: Any, request: SamplingRequest, walks: Mapping[str, Walk]) -> None:
@@ -181,7 +178,7 @@ class Trajectories(Task):
         """Points (ARROWS², 2), and σ ∇ log p there at time t."""
         model, p_uncond = request.model, request.model.guidance.p_uncond
         guidance = Guidance(p_uncond, 1.0 if p_uncond == 0 else 0.0)
-        line = 0.95 * EXTENT * torch.linspace(-1, 1, ARROWS)
+        line = 0.95 * WALK * torch.linspace(-1, 1, ARROWS)
         places = torch.cartesian_prod(line, line)
         y = model.y((request.labels or [0])[:1], len(places), guidance)
         with torch.no_grad():
@@ -195,7 +192,7 @@ class Trajectories(Task):
         for t in torch.linspace(1, 0, FRAMES).tolist():
             captions = Captions(f"t = {t:.2f}", rows=list(walks), images=names)
             points = torch.stack([walk.at(t) for walk in walks.values()])
-            frames.append(scatter(points, captions=captions if request.captioned else None, extent=EXTENT))
+            frames.append(scatter(points, captions=captions if request.captioned else None, extent=WALK))
         return frames
 
 
