@@ -10,7 +10,7 @@ from tests.support.networks import perturb
 
 def network():
     torch.manual_seed(0)
-    return perturb(dl.MLP(2, 3, width=16, depth=2))
+    return perturb(dl.MLP(2, 3, width=16, depth=2), by=0.3)
 
 
 def test_it_begins_with_zero_and_then_tells_points_times_and_labels_apart():
