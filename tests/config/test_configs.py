@@ -126,7 +126,7 @@ def test_experiments_say_what_their_names_say():
         dataset, _, guidance = path.stem.partition("_")
         choices = composed("train", f"experiment={path.stem}").hydra.runtime.choices
         assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, CHOSEN[dataset][0])
-        assert choices.schedule == ("cosine" if dataset == "cifar10" else "linear")
+        assert choices.schedule == ("cosine" if dataset in ("cifar10", "plane") else "linear")
 
 
 def test_mnist_network_has_one_to_two_million_parameters():

@@ -12,7 +12,7 @@ def names(group):
     return [path.stem for path in sorted((CONF / group).glob("*.yaml"))]
 
 
-OF_POINTS = {"plane", "plane_cfg", "mlp", "identity", "trajectories"}
+OF_POINTS = {"plane", "plane_cfg", "plane_unconditional", "mlp", "identity", "trajectories"}
 """Options of groups that are for points of the plane, and so not for images."""
 
 
