@@ -154,7 +154,8 @@ class Trajectories(Task):
         figure, (upper, *lower) = new_figure(width, heights, request.title(text, "sampler"))
         self._draw_samplers(upper, request, walks)
         for part in lower:
-            for (name, walk), axis in zip(guided.items(), part.subplots(1, len(guided)), strict=True):
+            (axes,) = part.subplots(1, len(guided), squeeze=False)
+            for (name, walk), axis in zip(guided.items(), axes, strict=True):
                 _draw_paths(axis, walk, self.paths)
                 axis.set_title(f"{next(iter(walks))}, {name}", fontsize="medium")
         for axis in figure.axes:
