@@ -101,6 +101,8 @@ from .loggers import TensorBoard as TensorBoard
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import MLP as MLP
 from .networks import UNet as UNet
+from .runs.run import Run as Run
+from .runs.sweep import Sweep as Sweep
 from .samples import save_grid as save_grid
 from .sampling.likelihood import Bits as Bits
 from .sampling.load import load as load

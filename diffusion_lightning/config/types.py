@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 OPTIONS: dict[str, Any] = {
     "accelerator": str,
+    "against": str | None,
     "batch_size": int,
     "captions": bool,
     "checkpoint": str | None,
@@ -24,6 +25,7 @@ OPTIONS: dict[str, Any] = {
     "dry_run": bool,
     "epochs": int,
     "evaluation": str | None,
+    "evaluations": str | None,
     "half": bool,
     "init": str | None,
     "label_smoothing": float,
@@ -36,10 +38,12 @@ OPTIONS: dict[str, Any] = {
     "out": str | int,
     "overwrite": bool,
     "paths.run_dir": str,
+    "pictures": int,
     "private": bool,
     "repo": str | None,
     "resume": bool,
     "revision": str | None,
+    "run": str | None,
     "samples": str | None,
     "seed": int,
     "shift": float,

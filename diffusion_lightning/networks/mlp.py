@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.networks.blocks import ConditionEmbedding, zero
 
-
 OCTAVES = 4
 """Frequencies of each coordinate: 1, 2, 4 and 8 periods in [-1, 1]."""
 

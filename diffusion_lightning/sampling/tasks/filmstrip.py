@@ -8,7 +8,7 @@ from torch import Tensor
 
 from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.images import enlarged, save_film, to_uint8
+from diffusion_lightning.images import enlarged, save_film, tiled, to_uint8
 from diffusion_lightning.points import WALK, scatter
 from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.request import SamplingRequest
@@ -71,11 +71,8 @@ class Filmstrip(Task):
 
 def _images(both: tuple[Tensor, Tensor], t: float, named: bool) -> Tensor:
     """One frame uint8 (C, H', W'): x_t and x0 (B, C, H, W) side by side, one image below the other."""
-    from torchvision.utils import make_grid
-
     pairs = torch.stack(both, dim=1)
-    grid = make_grid(to_uint8(pairs.flatten(0, 1)), nrow=2, padding=1, pad_value=128)
-    frame = enlarged(grid[None], max(pairs.shape[-2:]))[0]
+    frame = enlarged(tiled(to_uint8(pairs.flatten(0, 1)), columns=2)[None], max(pairs.shape[-2:]))[0]
     captions = Captions(f"t = {t:.3f}", columns=("x_t", "x0"))
     return captioned(frame, captions, len(pairs), columns=2) if named else frame
 
