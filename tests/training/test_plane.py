@@ -26,7 +26,7 @@ def test_moons_are_trained_within_a_minute_of_two_cores(moons):
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", [dl.DDIM(steps=50), dl.DDPM(steps=200), dl.DPMSolverPP(steps=20)])
 def test_samples_have_the_moments_and_the_shares_of_the_density(sampler, moons):
-    """Within four standard errors of 1,000 samples: the moments to second order, and the points of a board."""
+    """Within four standard errors of 1,000 samples: the moments to second order, and a board's squares."""
     n, truth = 1000, dl.Moons()
     x = moons[0].sample(num_images=n, sampler=sampler, batch_size=n, progress=False).double()
     exact, _ = truth.sample(400_000, torch.Generator().manual_seed(1))
