@@ -13,7 +13,7 @@ from diffusion_lightning.commands.evaluate import evaluate
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extract
-from diffusion_lightning.sampling.tasks.trajectories import Walk
+from diffusion_lightning.sampling.tasks.trajectories import PointWalk
 from tests.support.configs import composed, of_images
 from tests.support.runs import train_in
 
@@ -145,7 +145,7 @@ def test_all_walks_begin_in_the_same_noise_and_end_in_the_samples(tmp_path):
 
 
 def test_a_walk_is_seen_at_the_nearest_time():
-    walk = Walk([1.0, 0.5, 0.1, 0.0], torch.arange(4.0).view(4, 1, 1).expand(4, 1, 2), None)
+    walk = PointWalk([1.0, 0.5, 0.1, 0.0], torch.arange(4.0).view(4, 1, 1).expand(4, 1, 2), None)
     assert [walk.at(t)[0, 0].item() for t in (1.0, 0.8, 0.31, 0.29, 0.04)] == [0, 0, 1, 2, 3]
 
 

@@ -32,7 +32,7 @@ PANEL = 2.5
 
 
 @dataclass(frozen=True)
-class Walk:
+class PointWalk:
     """All points of one walk at every time of its grid, and at its end.
 
     Args:
@@ -107,7 +107,7 @@ class Trajectories(Task):
         return sum(each) + each[0] * len(self._guidances(request))
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
-        """Walk with each sampler, then with each guidance scale."""
+        """PointWalk with each sampler, then with each guidance scale."""
         if request.model.shape != (2,):
             raise UserError(
                 f"task=trajectories draws points of the plane, and this model {request.model.shape}; "
@@ -128,7 +128,9 @@ class Trajectories(Task):
         with naming("task.scales"):
             return [replace(request.sampling.guidance, scale=w) for w in self.scales]
 
-    def _walk(self, request: SamplingRequest, sampler: Sampler, guidance: Guidance | None = None) -> Walk:
+    def _walk(
+        self, request: SamplingRequest, sampler: Sampler, guidance: Guidance | None = None
+    ) -> PointWalk:
         """All points at all times."""
         guidance = guidance or request.sampling.guidance
         times, seen = [], []
@@ -140,10 +142,14 @@ class Trajectories(Task):
         y = request.model.y(request.labels or request.model.all_classes(guidance), self.num_points, guidance)
         noise = request.noise(range(self.num_points))
         end = request.draw(noise, y, sampler=sampler, guidance=guidance, callback=watch)
-        return Walk([*times, 0.0], torch.stack([*seen, end.cpu()]), y)
+        return PointWalk([*times, 0.0], torch.stack([*seen, end.cpu()]), y)
 
     def _figure(
-        self, request: SamplingRequest, walks: Mapping[str, Walk], guided: Mapping[str, Walk], out: Path
+        self,
+        request: SamplingRequest,
+        walks: Mapping[str, PointWalk],
+        guided: Mapping[str, PointWalk],
+        out: Path,
     ) -> Path:
         """Write the figure."""
         width = PANEL * (1 + len(self.times))
@@ -162,7 +168,7 @@ class Trajectories(Task):
             axis.set(xlim=(-WALK, WALK), ylim=(-WALK, WALK), xticks=[], yticks=[], aspect="equal")
         return save_figure(figure, out / "trajectories.png")
 
-    def _draw_samplers(self, part: Any, request: SamplingRequest, walks: Mapping[str, Walk]) -> None:
+    def _draw_samplers(self, part: Any, request: SamplingRequest, walks: Mapping[str, PointWalk]) -> None:
         """One row per sampler: paths, then points and score at each time."""
         axes = part.subplots(len(walks), 1 + len(self.times), squeeze=False)
         for (name, walk), line in zip(walks.items(), axes, strict=True):
@@ -186,7 +192,7 @@ class Trajectories(Task):
             seen = SamplingModel(model.denoiser, guidance, NoClamp(), y)(places.to(model.device), t)
         return places, (seen.sigma * seen.score).cpu()
 
-    def _frames(self, request: SamplingRequest, walks: Mapping[str, Walk]) -> list[Tensor]:
+    def _frames(self, request: SamplingRequest, walks: Mapping[str, PointWalk]) -> list[Tensor]:
         """All points of all samplers at the same times, a panel for each sampler."""
         frames = []
         names = request.names(next(iter(walks.values())).labels, self.num_points)
@@ -197,7 +203,7 @@ class Trajectories(Task):
         return frames
 
 
-def _draw_paths(axis: Any, walk: Walk, paths: int) -> None:
+def _draw_paths(axis: Any, walk: PointWalk, paths: int) -> None:
     """The first paths, from their starts (rings) to their ends (dots), on where all points end."""
     inks = walk.inks[:paths]
     axis.scatter(*walk.x[-1].T, s=1, c="#d8d8d8")
