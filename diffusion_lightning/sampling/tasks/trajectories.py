@@ -107,7 +107,7 @@ class Trajectories(Task):
         return sum(each) + each[0] * len(self._guidances(request))
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
-        """PointWalk with each sampler, then with each guidance scale."""
+        """Walk with each sampler, then with each guidance scale."""
         if request.model.shape != (2,):
             raise UserError(
                 f"task=trajectories draws points of the plane, and this model {request.model.shape}; "
