@@ -7,7 +7,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from diffusion_lightning.compat import uncompiled
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
@@ -86,10 +85,9 @@ class Denoiser(nn.Module):
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Inside this context the network multiplies in float32, and runs as it was written, not compiled."""
+        """Inside this context nothing is multiplied in a lower precision."""
         dtype, self.dtype = self.dtype, torch.float32
         try:
-            with uncompiled(self.network):
-                yield
+            yield
         finally:
             self.dtype = dtype

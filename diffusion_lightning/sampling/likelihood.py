@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from diffusion_lightning.compat import uncompiled
 from diffusion_lightning.diffusion.clamp import Clamp, NoClamp
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
@@ -64,8 +65,9 @@ def bits_per_dim(
         unclamped = SamplingModel(denoiser, guidance, NoClamp(), labels)
         return torch.stack([bound.total, flow.bits_per_dim(unclamped, images, noise, progressed)])
 
-    # Bits are counted in the last digits
-    with show(total, "likelihood", "evaluation", progress) as bar, denoiser.in_float32():
+    # Bits are counted in the last digits, and a trace is a second gradient
+    shown, network = show(total, "likelihood", "evaluation", progress), denoiser.network
+    with shown as bar, denoiser.in_float32(), uncompiled(network):
         found = torch.cat([bits(numbers.tolist(), bar.update) for numbers in batches], dim=1)
     if not found.isfinite().all():
         bad = int(found.isfinite().all(0).logical_not().sum())
