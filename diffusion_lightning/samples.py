@@ -54,7 +54,7 @@ def picture(samples: Tensor, columns: int | None = None, captions: Captions | No
 
     Args:
         samples: images (N, C, H, W), or rows of them (R, N, C, H, W), which become a grid; or points (N, D),
-            or rows of them (R, N, D), which become one scatter, or one for each row.
+            or rows of them (R, N, 2), which become one scatter, or one for each row.
         columns: images per row; the N of rows of images, or about square, unless given.
         captions: the texts around the picture; None for none. In a scatter, points of one text have one
             colour.
@@ -62,7 +62,7 @@ def picture(samples: Tensor, columns: int | None = None, captions: Captions | No
     Raises:
         UserError: if there are no samples, or images are neither grey nor RGB.
     """
-    if samples.ndim < 4:
+    if samples.ndim == 2 or (samples.ndim == 3 and samples.shape[-1] == 2):
         return scatter(samples, columns, captions)
     return image_grid(samples, columns, captions)
 
@@ -74,7 +74,7 @@ def save_grid(
 
     Args:
         images: images (N, C, H, W), or rows of them (R, N, C, H, W), uint8, or floating point in [-1, 1]; or
-            points (N, D), or rows of them (R, N, D).
+            points (N, D), or rows of them (R, N, 2).
         path: name of the file.
         columns: images per row; the N of rows of images, or about square, unless given.
         captions: the texts around the picture; None for none.
