@@ -1,5 +1,7 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and how they are read while others write."""
 
+import csv
+import io
 import json
 import math
 import os
@@ -8,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+LOCK = ".lock"
+"""The file by which a process holds a folder while it works there."""
 
 
 @contextmanager
@@ -46,6 +51,32 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             file.replace(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process works in the folder now; the lock of one that was killed ended with it."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / LOCK).is_file():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a disk without locks, or that cannot be written to
+        return False
+    lock.release()
+    return False
+
+
+def read_csv(path: Path) -> "csv.DictReader[str]":
+    """The rows of a CSV file.
+
+    A last line without a line break is left out: its process was killed while it wrote, or writes it now.
+    """
+    text = path.read_bytes().decode("utf-8")
+    return csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
 
 
 def read_json(path: Path) -> Any:

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from diffusion_lightning.compat import appending_writer, needs
-from diffusion_lightning.files import atomic_write
+from diffusion_lightning.files import atomic_write, read_csv
 
 
 def rewrite_csv(
@@ -19,12 +19,8 @@ def rewrite_csv(
     columns: Sequence[str] | None = None,
     keep: Callable[[dict[str, str]], bool] = lambda row: True,
 ) -> None:
-    """Write the file again with other columns or fewer rows.
-
-    A last line without a line break is left out: its process was killed while it wrote.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    reader = csv.DictReader(line for line in lines if line.endswith("\n"))
+    """Write the file again with other columns or fewer rows, without a last line that is not whole."""
+    reader = read_csv(path)
     rows = [row for row in reader if keep(row)]
     with atomic_write(path) as file:
         writer = csv.DictWriter(file, fieldnames=columns or reader.fieldnames or [])
@@ -35,9 +31,8 @@ def rewrite_csv(
 def last_values(path: Path) -> dict[str, float]:
     """The last value of every metric in a metrics.csv."""
     last: dict[str, float] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            last |= {name: float(value) for name, value in row.items() if value}
+    for row in read_csv(path):
+        last |= {name: float(value) for name, value in row.items() if value}
     return last
 
 

@@ -49,25 +49,29 @@ def find_checkpoint(path: str | Path) -> Path:
     return file
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
     """The checkpoint as tensors and plain containers, on the CPU, its config in the names of today.
+
+    Args:
+        path: see `find_checkpoint`.
+        mmap: leave the weights on the disk until they are looked at, for what does not look at them.
 
     Raises:
         UserError: if it is missing, damaged, holds pickled code, or is not one of ours.
     """
     file = find_checkpoint(path)
-    checkpoint = read_model(file) if file.suffix == ".safetensors" else _unpickled(file)
+    checkpoint = read_model(file) if file.suffix == ".safetensors" else _unpickled(file, mmap)
     if why := lacking(checkpoint):
         raise UserError(f"{file} is not a checkpoint of this project: {why}.")
     return upgraded(checkpoint)
 
 
-def _unpickled(file: Path) -> Any:
+def _unpickled(file: Path, mmap: bool) -> Any:
     """What a file of Lightning's holds, if that is nothing but tensors and plain containers."""
     if not zipfile.is_zipfile(file):  # as every PyTorch checkpoint is, once wholly written
         raise UserError(f"{file} is truncated, or no checkpoint at all.")
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError:
         raise UserError(
             f"{file} is refused: it holds pickled code; only tensors and plain containers are loaded."

@@ -16,11 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from diffusion_lightning.commands.run_names import job_of_processes, process_number
 from diffusion_lightning.commands.swept import swept
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.files import LOCK
 
 log = logging.getLogger(__name__)
-
-LOCK = ".lock"
-"""The file by which a process holds a folder while it works there."""
 
 NO_LOCKS = errno.ENOLCK, errno.EOPNOTSUPP
 """Errors of a file system without locks, such as some network drives."""

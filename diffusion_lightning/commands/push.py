@@ -105,7 +105,7 @@ def _evaluation(cfg: DictConfig) -> dict[str, Any] | None:
         UserError: if it is none, or of another checkpoint.
     """
     from diffusion_lightning.checkpoints.reader import find_checkpoint
-    from diffusion_lightning.evaluation.record import RECORD
+    from diffusion_lightning.evaluation.reading import RECORD
     from diffusion_lightning.hashing import file_sha256
 
     if cfg.evaluation is None:

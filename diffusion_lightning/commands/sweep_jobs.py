@@ -14,9 +14,7 @@ from diffusion_lightning.commands.messages import no_option, user_message
 from diffusion_lightning.commands.run_names import process_number
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import read_json, write_json
-
-FAILURE = "failed.json"
-"""The file that a job leaves in its folder if it failed; it is gone when the job succeeds later."""
+from diffusion_lightning.runs.failure import FAILURE
 
 
 class SweepJobs(Callback):

@@ -103,7 +103,7 @@ class EvaluationTable(SweepTable):
 
     def rows(self, folder: Path) -> list[Row]:
         """One row per evaluation.json, ordered by the overrides."""
-        from diffusion_lightning.evaluation.record import RECORD
+        from diffusion_lightning.evaluation.reading import RECORD
 
         rows = [
             _evaluation(read_json(file)) | {"folder": file.parent.name} for file in folder.glob(f"*/{RECORD}")
@@ -172,7 +172,7 @@ class TrainingTable(SweepTable):
 
 
 def _evaluation(record: dict[str, Any]) -> Row:
-    from diffusion_lightning.evaluation.report import by_reason
+    from diffusion_lightning.evaluation.reading import by_reason
 
     source, asked = record["provenance"], record["asked"]
     floor, reasons = record.get("floor_same_n", record["floor"]), record.get("reasons", {}).get("samples", {})
@@ -249,7 +249,7 @@ def main() -> None:
         parser = ArgumentParser(description=main.__doc__)
         parser.add_argument("folder", help="the folder of the sweep")
         folder = Path(parser.parse_args().folder).expanduser()
-        from diffusion_lightning.evaluation.record import RECORD
+        from diffusion_lightning.evaluation.reading import RECORD
 
         table: SweepTable = EvaluationTable() if any(folder.glob(f"*/{RECORD}")) else TrainingTable()
         rows = table.write(folder)

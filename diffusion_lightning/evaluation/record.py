@@ -19,10 +19,9 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
 from diffusion_lightning.evaluation.inputs import data_set
 from diffusion_lightning.evaluation.measure import ReferenceData
+from diffusion_lightning.evaluation.reading import RECORD
 from diffusion_lightning.files import read_json
 from diffusion_lightning.hashing import file_sha256
-
-RECORD = "evaluation.json"
 
 FORMAT = 2
 """Rises when records contain other keys, or keys mean something else."""

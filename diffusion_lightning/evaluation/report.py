@@ -10,7 +10,7 @@ from rich.table import Table
 
 from diffusion_lightning.data.base import ImageData
 from diffusion_lightning.evaluation.measure import MeasuredImages
-from diffusion_lightning.evaluation.record import RECORD
+from diffusion_lightning.evaluation.reading import RECORD, cell, doubts, set_titles
 from diffusion_lightning.files import write_json
 from diffusion_lightning.images import grid_columns, save_grid
 from diffusion_lightning.loggers import log_image
@@ -20,9 +20,6 @@ log = logging.getLogger(__name__)
 
 GRID_IMAGES = 100
 """Images in the grid."""
-
-SETS = {"samples": "{} images", "floor_same_n": "as many test images", "floor": "all test images"}
-"""The sets of images in a record, and what each is called."""
 
 
 def save_report(
@@ -54,34 +51,11 @@ def save_report(
 
 def table(record: dict[str, Any]) -> Table:
     """One row per figure: of the images, and of as many and of all test images, which are the floor."""
-    columns = [key for key in SETS if key in record]
-    titles = (SETS[key].format(record["num_images"]) for key in columns)
-    drawn = Table("", *titles, title="beside test images, as the floor")
+    titles = set_titles(record)
+    drawn = Table("", *titles.values(), title="beside test images, as the floor")
     for name in record["samples"]:
-        drawn.add_row(name, *(_cell(record[key], name) for key in columns))
+        drawn.add_row(name, *(cell(record[key], name) for key in titles))
     return drawn
-
-
-def doubts(record: dict[str, Any]) -> list[str]:
-    """Why figures are null, or mean less than they seem: a line for each reason and set of images."""
-    return [
-        f"{names} of {SETS[key].format(record['num_images'])}: {reason}"
-        for key, reasons in record["reasons"].items()
-        for reason, names in by_reason(reasons).items()
-    ]
-
-
-def by_reason(reasons: dict[str, str]) -> dict[str, str]:
-    """Reason → the figures of which it is true, `fid, fid_test`."""
-    figures: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        figures.setdefault(reason, []).append(name)
-    return {reason: ", ".join(names) for reason, names in figures.items()}
-
-
-def _cell(values: dict[str, float | None], name: str) -> str:
-    value = values.get(name)
-    return f"{value:.5g}" if value is not None else "none" if name in values else ""
 
 
 def log_report(loggers: Sequence[Any], record: dict[str, Any], out: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the folders of runs and sweeps hold, and the page that shows it."""
