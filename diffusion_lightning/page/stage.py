@@ -32,7 +32,7 @@ class Stage:
             self.halt = gr.Button("Stop", min_width=80, elem_id=f"{tab}-stop")
         self.view = gr.HTML(elem_id=f"{tab}-view", elem_classes="view")
         self.back = gr.Slider(
-            1, 1, 1, step=1, precision=0, label="back through the walk", elem_id=f"{tab}-back", visible=False
+            1, 2, 1, step=1, precision=0, label="back through the walk", elem_id=f"{tab}-back", visible=False
         )
         with gr.Accordion("Draw the same without this page", open=True, elem_classes="same"):
             self.command = gr.Code(

@@ -43,7 +43,7 @@ def lay_out(board: Board) -> None:
         losses = gr.LinePlot(y="loss", elem_id="follow-loss", **plot)
         quality = gr.LinePlot(y="distance", elem_id="follow-quality", **plot)
     picture = gr.HTML(elem_id="follow-picture", elem_classes="samples")
-    back = gr.Slider(1, 1, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
+    back = gr.Slider(1, 2, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
     timer = gr.Timer(EVERY)
     hidden = {"show_progress": "hidden", "api_visibility": "private"}
 
