@@ -29,10 +29,11 @@ def playground(cfg: DictConfig) -> None:
     check_at_least("walks", cfg.walks, 1, 64)
     if cfg.port is not None:
         check_at_least("port", cfg.port, 1, 65535)
-    needs("gradio", "playground")
+    shared = started(cfg)
+    needs("gradio", "playground")  # which takes seconds, so that bad input is refused before
     from diffusion_lightning.page.app import served
 
-    with served(started(cfg), cfg.port, cfg.share) as address:
+    with served(shared, cfg.port, cfg.share) as address:
         if cfg.share:
             log.warning(SHARED, ", ".join(cfg.folders))
         log.info("%s: open it in a browser; Ctrl-C ends the playground", address)

@@ -1,5 +1,6 @@
 """The page as a whole, and the server that shows it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ WAITING = 20
 def page_of(playground: Playground) -> gr.Blocks:
     """The page."""
     with gr.Blocks(title="diffusion-lightning", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
-        gr.Markdown("# diffusion-lightning: from noise to images")
+        gr.Markdown("# From noise to images")
         with gr.Row():
             with gr.Column(scale=2, min_width=300, elem_id="controls"):
                 controls = board.lay_out(playground)
@@ -55,6 +56,7 @@ def served(playground: Playground, port: int | None, share: bool) -> Iterator[st
     Raises:
         UserError: if the port is taken.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks itself whether it is there
     blocks = page_of(playground)
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     try:

@@ -1,12 +1,14 @@
 """The controls beside the tabs: the model, its images and their walk."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.choices import recommended
 from diffusion_lightning.page.controls import Controls, image_controls, walk_controls
 from diffusion_lightning.page.playing import Playground
@@ -47,53 +49,60 @@ def lay_out(playground: Playground) -> Board:
     name = gr.Dropdown(
         places.models(),
         value=places.start,
-        label="model (a name of the zoo or of the hub, or a run's folder)",
+        label="model: zoo:…, hf:owner/name, or a run",
         allow_custom_value=True,
         elem_id="model",
     )
     about = gr.HTML(described(model), elem_id="about")
     controls = image_controls(start) | walk_controls("a", start)
     board = Board(playground, name, controls)
-    name.change(
-        _chosen(playground),
-        [name],
-        [about, controls["scale"]],
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    recommend(board, controls)
+    name.change(_about(playground), [name], [about], show_progress="hidden", api_visibility="private")
+    adapt(board, controls)
     return board
 
 
-def recommend(board: Board, controls: Controls) -> None:
-    """Set grid and steps to what a sampler's YAML file says, when somebody chooses the sampler."""
+def adapt(board: Board, controls: Controls) -> None:
+    """Let the controls of a walk follow the model and the sampler that somebody chooses.
 
-    def chosen(name: str, sampler: str) -> tuple[Any, Any]:
+    The scale becomes that of the model's training; grid and steps become those of the sampler's YAML file.
+    """
+
+    def of_model(name: str) -> Any:
+        guidance = board.playground.models(name).guidance
+        return gr.Slider(value=guidance.scale, interactive=0 < guidance.p_uncond < 1)
+
+    def of_sampler(name: str, sampler: str) -> tuple[str, int]:
+        return recommended(sampler, board.playground.models(name))
+
+    hidden = {"show_progress": "hidden", "api_visibility": "private"}
+    if "scale" in controls:
+        board.model.change(_kept(of_model), [board.model], [controls["scale"]], **hidden)
+    chosen = [board.model, controls["sampler"]]
+    controls["sampler"].input(_kept(of_sampler), chosen, [controls["grid"], controls["steps"]], **hidden)
+
+
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, or else what the page has: drawing will tell what was wrong."""
+
+    @functools.wraps(function)
+    def kept(*values: Any) -> Any:
         try:
-            return recommended(sampler, board.playground.models(name))
-        except Exception:  # which drawing will tell
-            return gr.skip(), gr.skip()
+            return function(*values)
+        except UserError:
+            return gr.skip()
 
-    controls["sampler"].input(
-        chosen,
-        [board.model, controls["sampler"]],
-        [controls["grid"], controls["steps"]],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    return kept
 
 
-def _chosen(playground: Playground) -> Any:
-    def chosen(name: str) -> tuple[str, Any]:
-        """What the page says of a model, and the scale that it was trained with."""
+def _about(playground: Playground) -> Callable[[str], str]:
+    def about(name: str) -> str:
+        """What the page says of a model, or of why there is none of this name."""
         try:
-            model = playground.models(name)
+            return described(playground.models(name))
         except Exception as error:
-            return message(playground.said(error)), gr.skip()
-        p = model.guidance.p_uncond
-        return described(model), gr.Slider(value=model.guidance.scale, interactive=0 < p < 1)
+            return message(playground.said(error))
 
-    return chosen
+    return about
 
 
 def described(model: DiffusionModel) -> str:

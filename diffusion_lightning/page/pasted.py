@@ -1,5 +1,6 @@
 """Values as Python text that makes them again."""
 
+import json
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ def pasted(value: Any) -> str:
     if isinstance(value, list | tuple):
         inner = ", ".join(map(pasted, value))
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
-    return repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def class_name(cls: type) -> str:

@@ -65,7 +65,7 @@ class Walk:
         Raises:
             UserError: what the walk raises.
         """
-        thread = threading.Thread(target=self._walk, daemon=True)
+        thread = threading.Thread(target=self._walk, name="walk", daemon=True)
         thread.start()
         try:
             while (frame := self._next(thread)) is not None:

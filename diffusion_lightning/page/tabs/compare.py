@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from diffusion_lightning.page.board import Board, recommend
+from diffusion_lightning.page.board import Board, adapt
 from diffusion_lightning.page.calls import Call, draw
 from diffusion_lightning.page.controls import walk_controls
 from diffusion_lightning.page.sessions import Session
@@ -16,9 +16,9 @@ from diffusion_lightning.sampling.model import DiffusionModel
 def lay_out(board: Board) -> None:
     """The tab's components."""
     gr.Markdown("A is what the controls beside say; B walks from the same noise as follows.")
-    start = Settings(sampler="heun", grid="karras", steps=18)
+    start = Settings(sampler="heun", grid="karras", steps=18, scale=board.controls["scale"].value)
     other = walk_controls("b", start)
-    recommend(board, other)
+    adapt(board, other)
 
     def calls(session: Session, model: DiffusionModel, *values: Any) -> list[Call]:
         first = board.settings(values[: len(board.controls)])

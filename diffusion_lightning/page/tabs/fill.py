@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.page.board import Board, recommend
+from diffusion_lightning.page.board import Board, adapt
 from diffusion_lightning.page.calls import Call, fill
 from diffusion_lightning.page.choices import options
 from diffusion_lightning.page.painter import with_canvas
@@ -19,14 +19,16 @@ from diffusion_lightning.sampling.model import DiffusionModel
 
 def lay_out(board: Board) -> None:
     """The tab's components."""
-    painted = Painted(board, "fill", "Paint over what shall be drawn anew.")
+    painted = Painted(
+        board, "fill", "Paint over what shall be drawn anew: as the first of the labels, or as no class."
+    )
     with gr.Row():
         walk = {
             "sampler": gr.Dropdown(options("sampler"), value="repaint", label="sampler", min_width=120),
             "grid": gr.Dropdown(options("sampler/grid"), value="uniform", label="grid", min_width=120),
             "steps": gr.Slider(1, MOST_STEPS, 50, step=1, precision=0, label="steps", min_width=120),
         }
-    recommend(board, walk)
+    adapt(board, walk)
 
     def calls(session: Session, model: DiffusionModel, canvas: str, *values: Any) -> list[Call]:
         picture = painted.picture(session, model)

@@ -17,7 +17,7 @@ from diffusion_lightning.sampling.model import DiffusionModel
 
 def lay_out(board: Board) -> None:
     """The tab's components."""
-    painted = Painted(board, "start", "Draw here; black is the ground.", colours=True)
+    painted = Painted(board, "start", "Draw what shall become one of the labels, or no class.", colours=True)
     t_start = gr.Slider(
         0.05,
         1,
