@@ -17,8 +17,8 @@ from diffusion_lightning.runs.run import Run
 EVERY = 5.0
 """Seconds after which a run is read again."""
 
-LOSSES, QUALITY = ("loss",), ("fid", "kid")
-"""What the names of the metrics of the two plots contain."""
+LOSSES, QUALITY = ("train/loss", "val/loss"), ("fid",)
+"""The metrics of the two plots."""
 
 MOST_POINTS = 400
 
@@ -41,42 +41,52 @@ def lay_out(board: Board) -> None:
     with gr.Row():
         plot = {"x": "images seen", "color": "metric", "height": 260, "min_width": 280}
         losses = gr.LinePlot(y="loss", elem_id="follow-loss", **plot)
-        quality = gr.LinePlot(y="distance", elem_id="follow-quality", **plot)
+        quality = gr.LinePlot(y="FID", elem_id="follow-quality", **plot)
     picture = gr.HTML(elem_id="follow-picture", elem_classes="samples")
     back = gr.Slider(1, 2, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
+    count = gr.State(0)
     timer = gr.Timer(EVERY)
     hidden = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def look(folder: str | None) -> tuple[Any, ...]:
-        return _look(playground, folder)
+    def look(folder: str | None, number: float = 0, seen: int = 0) -> tuple[Any, ...]:
+        return _look(playground, folder, int(number), seen)
 
     def grid(folder: str | None, number: float) -> str:
         return _grid(playground, folder, int(number))
 
-    outputs = [state, losses, quality, picture, back]
+    outputs = [state, losses, quality, picture, back, count]
     run.change(look, [run], outputs, **hidden)
-    timer.tick(look, [run], outputs, **hidden)
+    timer.tick(look, [run, back, count], outputs, **hidden)
     back.input(grid, [run, back], [picture], **hidden)
     again.click(lambda: gr.Dropdown(playground.places.runs()), None, [run], **hidden)
 
 
-def _look(playground: Playground, folder: str | None) -> tuple[Any, ...]:
-    """State, curves and the latest grid of a run."""
-    nothing = gr.skip()
+def _look(playground: Playground, folder: str | None, number: int, seen: int) -> tuple[Any, ...]:
+    """State, curves and a grid of a run: the latest, unless somebody looks at an earlier one.
+
+    Args:
+        playground: what all tabs share.
+        folder: of the run.
+        number: the grid that is shown, from 1.
+        seen: how many there were.
+    """
     if not folder:
-        return message("no run yet: train one below the folders that the playground knows."), *[nothing] * 4
+        text = "no run yet: train one below the folders that the playground was started with."
+        return message(text), *[gr.skip()] * 5
     try:
         run = Run.read(playground.places.run(folder))
         count = len(run.pictures)
+        number = count if number >= seen else number
         return (
             _state(run),
             _curves(run.metrics, LOSSES, "loss"),
-            _curves(run.metrics, QUALITY, "distance"),
-            _shown(playground, run, count),
-            gr.Slider(maximum=max(count, 2), value=count or 1, visible=count > 1),
+            _curves(run.metrics, QUALITY, "FID"),
+            _shown(playground, run, number),
+            gr.Slider(maximum=max(count, 2), value=max(number, 1), visible=count > 1),
+            count,
         )
     except Exception as error:
-        return message(playground.said(error)), *[nothing] * 4
+        return message(playground.said(error)), *[gr.skip()] * 5
 
 
 def _grid(playground: Playground, folder: str | None, number: int) -> str:
@@ -88,22 +98,21 @@ def _grid(playground: Playground, folder: str | None, number: int) -> str:
 
 def _state(run: Run) -> str:
     last = run.metrics.last()
-    told = {"images_seen": "images seen", "train/loss": "training loss", "fid": "FID"}
-    numbers = [f"{text} {last[name]:,.4g}" for name, text in told.items() if name in last]
-    return f"<p>{escape('; '.join([f'{run.state}', *filter(None, [run.error]), *numbers]))}</p>"
+    told = {"images_seen": "{:,.0f} images seen", "train/loss": "training loss {:.4g}", "fid": "FID {:.4g}"}
+    numbers = [text.format(last[name]) for name, text in told.items() if name in last]
+    return f"<p>{escape('; '.join(filter(None, [run.state, run.error, *numbers])))}</p>"
 
 
-def _curves(metrics: Metrics, parts: Sequence[str], value: str) -> Any:
-    """The metrics whose names contain one of the parts, over the images seen."""
+def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
+    """Metrics over the images seen, as the plot reads them."""
     import pandas
 
     rows = []
-    for name in metrics.names():
-        if any(part in name for part in parts):
-            curve = metrics.curve(name)
-            every = -(-len(curve.images) // MOST_POINTS) or 1
-            points = list(zip(curve.images, curve.values, strict=True))
-            rows += [(images, y, name) for images, y in points[::every]]
+    for name in names:
+        curve = metrics.curve(name)
+        every = max(1, -(-len(curve.images) // MOST_POINTS))
+        points = list(zip(curve.images, curve.values, strict=True))
+        rows += [(images, y, name) for images, y in points[::every]]
     return pandas.DataFrame(rows, columns=["images seen", value, "metric"])
 
 
