@@ -19,7 +19,7 @@ from tests.browser.actions import (
     start,
     tab,
 )
-from tests.browser.conftest import opened
+from tests.browser.served import opened
 
 
 def test_the_first_image_is_there_soon_after_the_command(playground, page):
