@@ -15,6 +15,9 @@ from diffusion_lightning.images import to_uint8
 MOST_FRAMES = 100
 """Frames of a longer walk are spread evenly over its steps."""
 
+MOST_BYTES = 100_000_000
+"""Of all frames of a walk; of large images there are fewer frames."""
+
 PATIENCE = 60.0
 """Seconds for which a walk waits for somebody to take its frame, before it stops."""
 
@@ -51,7 +54,6 @@ class Walk:
 
     def __init__(self, draw: Callable[[WalkCallback], Tensor], steps: int) -> None:
         self._draw, self.steps = draw, steps
-        self._every = -(-steps // MOST_FRAMES)
         self._frames: Queue[Frame | BaseException | None] = Queue(1)
         self._stop = threading.Event()
 
@@ -97,9 +99,8 @@ class Walk:
         """The callback of the sampler."""
         if self._stop.is_set():
             raise Stopped
-        last = i == self.steps - 1
-        if last or i % self._every == 0:
-            # A walk without a clamp may leave every scale, and still be shown
+        most = min(MOST_FRAMES, max(2, MOST_BYTES // (2 * prediction.x0.numel())))
+        if i == self.steps - 1 or i % -(-self.steps // most) == 0:
             x_t, x0 = (to_uint8(x.float().cpu()) for x in (prediction.x_t, prediction.x0))
             self._hand_over(Frame(i + 1, self.steps, t, x_t, x0))
 

@@ -49,6 +49,8 @@ def test_frames_are_the_predictions_and_the_last_is_the_image(digits):
 def test_a_long_walk_keeps_some_of_its_frames_with_the_last(digits, monkeypatch):
     monkeypatch.setattr(module, "MOST_FRAMES", 3)
     assert [frame.step for frame in drawing(digits, steps=8)] == [1, 4, 7, 8]
+    monkeypatch.setattr(module, "MOST_BYTES", 2 * 2 * 64)
+    assert [frame.step for frame in drawing(digits, steps=8)] == [1, 5, 8]
 
 
 def test_a_stopped_walk_ends_at_its_next_step(digits):
