@@ -35,8 +35,9 @@ def start(page, tab="draw"):
 
 def draw(page, tab="draw", walks=1):
     """Press the button, wait for the end of all walks, and give their images."""
+    page.eval_on_selector_all(f"#{tab}-view .walk", "walks => walks.forEach(w => w.classList.add('old'))")
     page.click(f"#{tab}-go")
-    page.wait_for_selector(f"#{tab}-view .done >> nth={walks - 1}")
+    page.wait_for_selector(f"#{tab}-view .done:not(.old) >> nth={walks - 1}")
     page.wait_for_selector(f"#{tab}-back")
     return shown(page, tab)
 
@@ -65,6 +66,13 @@ def paint(page, tab, *points):
     for x, y in others:
         page.mouse.move(x, y, steps=8)
     page.mouse.up()
+
+
+def upload(page, tab, file):
+    """Choose a file by the button."""
+    with page.expect_file_chooser() as chooser:
+        page.click(f"#{tab}-upload")
+    chooser.value.set_files(file)
 
 
 def copied(page, tab="draw"):
