@@ -18,18 +18,20 @@ from tests.browser.actions import (
     shown,
     start,
     tab,
+    upload,
 )
 from tests.browser.served import opened
 
+SLOWEST, LATEST = 1, 120
+"""Steps seen a second, and seconds to the first image, where other work takes the cores. On two quiet cores they are
+5 and 20."""
+
 
 def test_the_first_image_is_there_soon_after_the_command(playground, page):
-    """Within 20 s on two quiet cores; this allows for others that are at work."""
-    if time.monotonic() - playground.time > 60:
-        pytest.skip("the playground was started for an earlier test")
     draw(page)
     seconds = time.monotonic() - playground.time
     print(f"from the command to the first image: {seconds:.1f} s")
-    assert seconds < 60
+    assert seconds < LATEST
 
 
 def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
@@ -50,20 +52,22 @@ def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
 
 
 def test_the_walk_is_seen_and_the_slider_leads_back(page):
-    seen = []
-    page.expose_function("saw", lambda text: seen.append((time.monotonic(), text)))
     page.evaluate(
-        """new MutationObserver(() => {
-            const line = document.querySelector('#draw-view .walk p');
-            if (line) saw(line.innerText);
-        }).observe(document.querySelector('#draw-view'), {childList: true, subtree: true})"""
+        """() => {
+            window.seen = [];
+            new MutationObserver(() => {
+                const line = document.querySelector('#draw-view .walk p');
+                if (line) seen.push([performance.now(), line.innerText]);
+            }).observe(document.body, {childList: true, subtree: true, characterData: true});
+        }"""
     )
     images = draw(page)
-    steps = sorted({int(text.split("step ")[1].split(" ")[0]) for _, text in seen})
-    times = [at for at, _ in seen]
-    pace = (len(steps) - 1) / (times[-1] - times[0])
-    print(f"{len(steps)} of 50 steps seen, {pace:.1f} a second")
-    assert len(steps) >= 40 and pace > 2
+    first = {}
+    for milliseconds, text in page.evaluate("seen"):
+        first.setdefault(int(text.split("step ")[1].split(" ")[0]), milliseconds / 1000)
+    pace = (len(first) - 1) / (max(first.values()) - min(first.values()))
+    print(f"{len(first)} of 50 steps seen, {pace:.1f} a second")
+    assert len(first) >= 40 and pace > SLOWEST
     slider = page.locator("#draw-back input[type=number]")
     slider.fill("1")
     slider.press("Enter")
@@ -122,15 +126,11 @@ def test_an_upload_is_shown_and_a_damaged_one_is_one_clear_line(page, tmp_path):
     (tmp_path / "script.png").write_text("#!/bin/sh\nrm -rf /\n")
     tab(page, "Fill a hole")
     for name in "half.png", "script.png":
-        page.locator("#fill-upload input[type=file], input#fill-upload").first.set_input_files(
-            tmp_path / name
-        )
+        upload(page, "fill", tmp_path / name)
         page.wait_for_selector(f"#fill-said .message:has-text('{name} cannot be read as an image')")
         assert "\n" not in message(page, "fill-said")
         assert not page.query_selector("#fill-painter img")
-    page.locator("#fill-upload input[type=file], input#fill-upload").first.set_input_files(
-        tmp_path / "grey.png"
-    )
+    upload(page, "fill", tmp_path / "grey.png")
     page.wait_for_selector("#fill-painter img")
     assert page.locator("#fill-said .message").count() == 0
 
