@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all test-places test-wheel test-browser bench lint format
+.PHONY: demo test test-all test-places test-wheel test-browser pictures bench lint format
 demo: .venv/ready  ## draw a grid from the zoo, then train such a model (a few minutes) and draw its grid
 	$(BIN)/python sample.py checkpoint=zoo:digits out=outputs/demo/$(STAMP)/zoo
 	@echo "Digits of a model that comes along, one class per column: outputs/demo/$(STAMP)/zoo/grid.png"
@@ -27,6 +27,9 @@ test-wheel: .venv/ready  ## the package as a user installs it, without a clone
 
 test-browser: .venv/ready  ## the playground in headless Chromium, which has to be installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser
+
+pictures: .venv/ready  ## draw the pictures of results/ again, and say which differ
+	$(BIN)/python docs/draw_pictures.py $(PICTURES)
 
 bench: .venv/bench  ## speed beside other libraries and the machine's roof, in benchmarks/results/
 	$(BIN)/python -m benchmarks

@@ -89,6 +89,8 @@ from .loggers import MetricsCSV as MetricsCSV
 from .loggers import TensorBoard as TensorBoard
 from .loggers import WandbDashboard as WandbDashboard
 from .networks import UNet as UNet
+from .runs.run import Run as Run
+from .runs.sweep import Sweep as Sweep
 from .sampling.likelihood import Bits as Bits
 from .sampling.load import load as load
 from .sampling.model import DiffusionModel as DiffusionModel

@@ -130,6 +130,30 @@ def cpu_multiplies_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+@contextmanager
+def uncompiled(module: Any) -> Iterator[None]:
+    """A context in which a module that was compiled in place, or parts of it, run as they were written.
+
+    A compiled graph frees what a second gradient through it needs, and torch has no public way back.
+    """
+    compiled = {part: part._compiled_call_impl for part in module.modules()}
+    for part in compiled:
+        part._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for part, call in compiled.items():
+            part._compiled_call_impl = call
+
+
+def never_ask_for_sigterm(trainer: Any) -> None:
+    """Keep Lightning from asking all processes for a SIGTERM before every batch.
+
+    Its broadcast reads a number, for which the CPU waits for all work of the GPU; it has no option for it.
+    """
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
+
+
 def lerp_all(tensors: "Sequence[Tensor]", ends: "Sequence[Tensor]", weight: float) -> None:
     """Move each tensor towards its end by this part of the way, in place and in few kernels.
 

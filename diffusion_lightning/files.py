@@ -76,7 +76,7 @@ def read_csv(path: Path) -> "csv.DictReader[str]":
     A last line without a line break is left out: its process was killed while it wrote, or writes it now.
     """
     text = path.read_bytes().decode("utf-8")
-    return csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+    return csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), restval="")
 
 
 def read_json(path: Path) -> Any:

@@ -3,13 +3,21 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.errors import NotFinite, UserError, check_at_least
 from diffusion_lightning.files import atomic_write
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GREY = 128
+"""The level of the lines between images."""
 
 
 def from_uint8(x: Tensor) -> Tensor:
@@ -66,6 +74,22 @@ def enlarged(images: Tensor, side: int) -> Tensor:
     return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 
 
+def tiled(pixels: Tensor, columns: int) -> Tensor:
+    """uint8 images (N, C, H, W) as one, (3, H', W'): in rows, with grey lines around each if N > 1.
+
+    It is torchvision's `make_grid`, whose import takes as long as torch's.
+    """
+    n, _, height, width = pixels.shape
+    if n == 1:
+        return pixels[0].expand(3, -1, -1)
+    columns = min(columns, n)
+    rows = math.ceil(n / columns)
+    cells = torch.full((rows * columns, 3, height + 1, width + 1), GREY, dtype=torch.uint8)
+    cells[:n, :, 1:, 1:] = pixels
+    by_place = cells.unflatten(0, (rows, columns)).permute(2, 0, 3, 1, 4)
+    return pad(by_place.flatten(3, 4).flatten(1, 2), (0, 1, 0, 1), value=GREY)
+
+
 def image_grid(images: Tensor, columns: int | None = None, captions: Captions | None = None) -> Tensor:
     """One image (C, H', W') of many, enlarged, with grey lines between them; uint8 on the CPU.
 
@@ -77,8 +101,6 @@ def image_grid(images: Tensor, columns: int | None = None, captions: Captions | 
     Raises:
         UserError: if there are no images, or they are neither grey nor RGB.
     """
-    from torchvision.utils import make_grid
-
     if images.ndim == 5:
         columns = columns or images.shape[1]
         images = images.flatten(0, 1)
@@ -89,7 +111,7 @@ def image_grid(images: Tensor, columns: int | None = None, captions: Captions | 
         )
     columns = grid_columns(len(images)) if columns is None else check_at_least("columns", columns)
     pixels = (images if images.dtype == torch.uint8 else to_uint8(images)).cpu()
-    grid = make_grid(enlarged(pixels, max(pixels.shape[-2:])), nrow=columns, padding=1, pad_value=128)
+    grid = tiled(enlarged(pixels, max(pixels.shape[-2:])), columns)
     if captions is None:
         return grid
     return captioned(grid, captions, math.ceil(len(pixels) / columns), min(columns, len(pixels)))
@@ -97,13 +119,19 @@ def image_grid(images: Tensor, columns: int | None = None, captions: Captions | 
 
 def save_png(image: Tensor, path: str | Path) -> Path:
     """Write one uint8 image (C, H, W) as a PNG, whole or not at all, and return its path."""
-    from torchvision.io import encode_png
-
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, "wb") as file:
-        file.write(encode_png(image).numpy().data)
+        pil_image(image).save(file, format="PNG")
     return path
+
+
+def pil_image(image: Tensor) -> "Image.Image":
+    """A uint8 image (C, H, W), grey or RGB, for Pillow."""
+    from PIL import Image
+
+    assert image.dtype == torch.uint8, image.dtype
+    return Image.fromarray(image.permute(1, 2, 0).squeeze(2).contiguous().numpy())
 
 
 def save_grid(
@@ -125,9 +153,7 @@ def save_grid(
 
 def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:
     """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by its suffix; the last frame is held."""
-    from torchvision.transforms.functional import to_pil_image
-
-    first, *others = (to_pil_image(frame) for frame in frames)
+    first, *others = (pil_image(frame) for frame in frames)
     # Viewers slow down frames of less than 20 ms
     times = [max(20, round(1000 * seconds / len(frames)))] * len(others) + [1500]
     with atomic_write(path, "wb") as file:

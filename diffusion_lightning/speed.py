@@ -4,7 +4,7 @@ import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,6 +30,25 @@ def multiplies_bf16(device: str) -> bool:
     if device == "cpu":
         return cpu_multiplies_bf16()
     return False
+
+
+def lacks_to_compile(device: str) -> str | None:
+    """What torch.compile lacks for a device of this type, in words; None if nothing.
+
+    On a CPU it writes C++; on a GPU it writes Triton, which needs compute capability 7.0 and launches from C.
+    """
+    if device == "cuda":
+        if torch.cuda.get_device_capability() < (7, 0):
+            return "a GPU of compute capability 7.0 or later"
+        return _no_compiler("C", "CC", ("gcc", "clang"))
+    return _no_compiler("C++", "CXX", ({"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++"),))
+
+
+def _no_compiler(language: str, variable: str, usual: Sequence[str]) -> str | None:
+    wanted = [os.environ[variable]] if os.environ.get(variable) else usual
+    if any(map(shutil.which, wanted)):
+        return None
+    return f"a {language} compiler ({' or '.join(wanted)}), and none is installed"
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,7 @@ class Speed:
         evaluations: float,
         training: bool,
         has_bf16: Callable[[str], bool] = multiplies_bf16,
+        lacks: Callable[[str], str | None] = lacks_to_compile,
     ) -> "Speed":
         """The same with every None replaced by what suits a run.
 
@@ -86,8 +106,9 @@ class Speed:
             evaluations: evaluations of the network in the run.
             training: whether the run trains; otherwise it samples.
             has_bf16: whether a device of this type has instructions for bfloat16.
+            lacks: what compiling for a device of this type lacks.
         """
-        pays = device == "cuda" and evaluations >= COMPILE_AFTER
+        pays = device == "cuda" and evaluations >= COMPILE_AFTER and not lacks(device)
         compiled = (training or "reduce-overhead") if pays else False
         return replace(
             self,
@@ -121,10 +142,11 @@ class Speed:
         """Compile the network in place, if that is chosen; its state_dict stays as it is.
 
         Raises:
-            UserError: if there is no compiler.
+            UserError: if the machine cannot.
         """
         if self.compile:
-            _check_compiler(next(network.parameters()).device)
+            if lacking := lacks_to_compile(next(network.parameters()).device.type):
+                raise UserError(f"speed.compile needs {lacking}; set speed.compile=false.")
             # dynamic: the last batch of a set, and a grid, have other sizes than the first batch
             network.compile(dynamic=True, mode=self.compile if isinstance(self.compile, str) else None)
 
@@ -132,6 +154,8 @@ class Speed:
         """Apply the settings of the whole process, before it does any work."""
         if self.allocator:
             keep_freed_memory()
+        # "32-true" is float32: a GPU would round the factors of its convolutions to TF32, of 10 bits
+        torch.backends.cudnn.allow_tf32 = False
         # Otherwise attention on a CPU multiplies in float32, at a third of the speed
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(self.dtype != torch.float32)
 
@@ -162,11 +186,3 @@ def keep_freed_memory() -> None:
         mmap_max, trim_threshold = -4, -1  # malloc.h
         mallopt(mmap_max, 0)
         mallopt(trim_threshold, 2**31 - 1)
-
-
-def _check_compiler(device: torch.device) -> None:
-    compiler = os.environ.get("CXX") or {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
-    if device.type == "cpu" and not shutil.which(compiler):
-        raise UserError(
-            f"speed.compile needs a C++ compiler, and {compiler} is not installed; set speed.compile=false."
-        )

@@ -147,6 +147,35 @@ def test_bfloat16_is_what_the_processor_says():
     assert compat.cpu_multiplies_bf16() == bool(flags & {"avx512_bf16", "amx_tile"})
 
 
+def test_a_compiled_module_runs_uncompiled_for_a_while():
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+    ran = []
+    layers.compile(backend=lambda graph, inputs: lambda *given: ran.append(1) or graph(*given))
+    layers[1].compile(backend=lambda graph, inputs: lambda *given: ran.append(1) or graph(*given))
+    x = torch.randn(3, 2)
+    compiled = layers(x)
+    assert ran
+    ran.clear()
+    with compat.uncompiled(layers):
+        assert layers(x).equal(compiled) and not ran
+    layers(x)
+    assert ran
+
+
+def test_lightning_asks_for_a_sigterm_in_one_place(monkeypatch):
+    from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+
+    assert "_broadcast_sigterm_tensor" in _TrainingEpochLoop.advance.__code__.co_names
+    asked = []
+    monkeypatch.setattr(_TrainingEpochLoop, "_broadcast_sigterm_tensor", lambda loop: asked.append(loop))
+    trainer = Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor()
+    assert len(asked) == 1
+    compat.never_ask_for_sigterm(trainer)
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor()
+    assert len(asked) == 1
+
+
 def test_tensors_move_in_one_call():
     a, b = torch.randn(3), torch.randn(2, 2)
     ends = [torch.randn(3), torch.randn(2, 2)]

@@ -14,7 +14,8 @@ from diffusion_lightning.diffusion.parameterizations import Eps
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
-from diffusion_lightning.speed import Speed
+from diffusion_lightning.speed import Speed, lacks_to_compile
+from tests.support.fitting import fit, module
 from tests.support.networks import perturb
 from tests.support.runs import PROCESSES, history, start, train_in
 
@@ -40,8 +41,8 @@ def test_this_processor_multiplies_bfloat16_if_linux_says_so():
 
 
 def test_a_compilation_must_be_worth_its_time():
-    def chosen(speed, device, evaluations, training):
-        return speed.chosen(device, evaluations, training, has_bf16=lambda _: True).compile
+    def chosen(speed, device, evaluations, training, lacking=None):
+        return speed.chosen(device, evaluations, training, lambda _: True, lambda _: lacking).compile
 
     for device, evaluations, training, compiled in (
         ("cuda", 1e5, True, True),
@@ -53,6 +54,46 @@ def test_a_compilation_must_be_worth_its_time():
         assert chosen(Speed(), device, evaluations, training) == compiled
         assert chosen(Speed(compile=False), device, evaluations, training) is False
         assert chosen(Speed(compile=True), device, evaluations, training) is True
+    assert chosen(Speed(), "cuda", 1e5, True, lacking="a compiler") is False
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "installed", "lacking"),
+    [
+        ("cpu", None, {"g++"}, None),
+        ("cpu", None, {"gcc"}, r"a C\+\+ compiler \(g\+\+\), and none is installed"),
+        ("cuda", (7, 0), {"clang"}, None),
+        ("cuda", (9, 0), {"gcc"}, None),
+        ("cuda", (6, 1), {"gcc"}, r"a GPU of compute capability 7\.0 or later"),
+        ("cuda", (8, 0), {"g++"}, r"a C compiler \(gcc or clang\), and none is installed"),
+    ],
+)
+def test_what_a_compilation_lacks_is_named(device, capability, installed, lacking, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("shutil.which", lambda name: name if name in installed else None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    found = lacks_to_compile(device)
+    assert found is None if lacking is None else re.fullmatch(lacking, found)
+
+
+def test_a_compiler_of_ones_own_is_looked_for(monkeypatch):
+    monkeypatch.setenv("CXX", "my-compiler")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler \(my-compiler\).*set speed.compile=false"):
+        Speed(compile=True).compile_in_place(network())
+
+
+def test_graphs_are_not_recorded_where_gradients_are_added_up():
+    with pytest.raises(UserError, match=r"reduce-overhead .*accumulate_grad_batches.*speed\.compile=true"):
+        fit(module(speed=Speed(compile="reduce-overhead")), accumulate_grad_batches=2)
+
+
+def test_float32_is_not_rounded_to_tf32():
+    torch.backends.cudnn.allow_tf32 = True
+    Speed("32-true").prepare_process()
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
 @pytest.mark.parametrize("bad", [{"precision": "bf16"}, {"compile": "fast"}])

@@ -12,6 +12,9 @@ FORMAT = 1
 LAST = "last.ckpt"
 """The name of the checkpoint from which a run resumes."""
 
+NOT_FINITE = "non_finite.ckpt"
+"""The name of the state before a step whose gradient was not finite, which ended the run."""
+
 KEY = "diffusion_lightning"
 
 YOUNGER = "younger_options"

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from diffusion_lightning.compat import uncompiled
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.parameterizations import Parameterization
 from diffusion_lightning.diffusion.schedules import Schedule
@@ -85,9 +86,10 @@ class Denoiser(nn.Module):
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Inside this context nothing is multiplied in a lower precision."""
+        """Inside this context the network multiplies in float32, and runs as it was written, not compiled."""
         dtype, self.dtype = self.dtype, torch.float32
         try:
-            yield
+            with uncompiled(self.network):
+                yield
         finally:
             self.dtype = dtype

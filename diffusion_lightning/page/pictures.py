@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.images import pil_image
 
 PNG = "data:image/png;base64,"
 """What the address of an embedded PNG begins with."""
@@ -22,9 +24,9 @@ MOST_STROKES = 4_000_000
 
 def png(pixels: Tensor) -> bytes:
     """8-bit pixels (C, H, W) as a PNG."""
-    from torchvision.io import encode_png
-
-    return encode_png(pixels.contiguous(), compression_level=1).numpy().tobytes()
+    content = io.BytesIO()
+    pil_image(pixels).save(content, format="PNG", compress_level=1)
+    return content.getvalue()
 
 
 def embedded(content: bytes) -> str:

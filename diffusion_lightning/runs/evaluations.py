@@ -43,7 +43,8 @@ def _files(folder: Path) -> Iterator[Path]:
 def _record(file: Path) -> dict[str, Any] | None:
     try:
         record = read_json(file)
-        whole = all(isinstance(record[key], dict) for key in ("samples", "floor", "asked", "provenance"))
+        dicts = all(isinstance(record[key], dict) for key in ("samples", "floor", "asked", "provenance"))
+        whole = dicts and isinstance(record["num_images"], int)
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return record if whole else None

@@ -8,16 +8,14 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from diffusion_lightning.checkpoints.format import KEY, LAST
+from diffusion_lightning.checkpoints.format import KEY, LAST, NOT_FINITE
 from diffusion_lightning.checkpoints.reader import config_of, read_checkpoint
+from diffusion_lightning.config.renamed import renamed
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.files import is_held
 from diffusion_lightning.runs.evaluations import Evaluation, evaluations_in
 from diffusion_lightning.runs.failure import FAILURE, why_failed
 from diffusion_lightning.runs.metrics import FILE, Metrics
-
-NOT_FINITE = "non_finite.ckpt"
-"""The state before a step whose gradient was not finite, which ended the run."""
 
 State = Literal["running", "finished", "failed", "stopped"]
 """A run that is `stopped` was interrupted or killed, and may be resumed."""
@@ -105,6 +103,11 @@ class Run:
             problem,
         )
 
+    def group(self, name: str) -> dict[str, Any]:
+        """A group of the config; empty if it has none of this name."""
+        group = self.config.get(name)
+        return group if isinstance(group, dict) else {}
+
     @property
     def checkpoint(self) -> Path:
         """The last checkpoint, which may not be there."""
@@ -159,10 +162,7 @@ def _ended(folder: Path, saved: Saved | None) -> tuple[State, str]:
         return "failed", error
     spoilt, last = folder / "checkpoints" / NOT_FINITE, _last(folder)
     if spoilt.is_file() and not (last.is_file() and last.stat().st_mtime_ns > spoilt.stat().st_mtime_ns):
-        return (
-            "failed",
-            f"the gradient was not finite; checkpoints/{NOT_FINITE} is the state before its step.",
-        )
+        return "failed", f"the gradient was not finite; {spoilt.name} is the state before the step."
     return "finished" if saved and saved.finished else "stopped", ""
 
 
@@ -172,7 +172,7 @@ def _config(folder: Path) -> dict[str, Any]:
         config: Any = OmegaConf.to_container(OmegaConf.load(folder / "hparams.yaml"))
     except Exception:  # whatever a damaged file makes of the parser
         return {}
-    return config if isinstance(config, dict) else {}
+    return renamed(config) if isinstance(config, dict) else {}
 
 
 def _overrides(folder: Path) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ class Sweep:
 
     Args:
         folder: the sweep's.
-        rows: its table, the best first; the jobs that failed are last, with their error in `failed`.
+        rows: its table; the jobs that failed are last, with their error in `failed`.
         runs: name of a job's folder → its run, those of the table first.
     """
 
@@ -33,7 +33,8 @@ class Sweep:
             UserError: if there is none.
         """
         folder = Path(folder)
-        rows = [row for name in TABLES if (folder / name).is_file() for row in read_csv(folder / name)]
+        tables = [folder / name for name in TABLES if (folder / name).is_file()]
+        rows = list(read_csv(tables[0])) if tables else []
         jobs = [path.name for path in sorted(folder.iterdir()) if is_run(path)]
         if not rows and not jobs:
             raise UserError(f"{folder} holds no runs; give the folder of a run or of a sweep.")

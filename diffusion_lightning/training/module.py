@@ -25,10 +25,10 @@ from diffusion_lightning.diffusion.learned_variance import LearnedVariance
 from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_generators
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.networks.base import Staged
 from diffusion_lightning.speed import Speed, dtype_of
 from diffusion_lightning.training.loss_by_time import LossByTime
 from diffusion_lightning.training.lr_schedules import Constant, LearningRateSchedule
+from diffusion_lightning.training.sharding import is_sharded, shard
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ class DiffusionModule(LightningModule):
         """Compile the network, if the run is long enough for it.
 
         Raises:
-            UserError: if the learning rate depends on the length of a run without end.
+            UserError: if the learning rate depends on the length of a run without end, or the network cannot
+                be compiled as asked.
         """
         if self.lr_schedule.needs_length and math.isinf(self.trainer.estimated_stepping_batches):
             raise UserError(
@@ -105,8 +106,22 @@ class DiffusionModule(LightningModule):
                 "trainer.max_steps, or choose lr_schedule=constant."
             )
         _lay_out_as_weights(self.trainer.optimizers)
-        batches = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
-        self.speed.chosen(self.device.type, batches, training=True).compile_in_place(self.denoiser.network)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile the network, if that is asked for or pays, and can be done."""
+        trainer, network = self.trainer, self.denoiser.network
+        if self.speed.compile == "reduce-overhead" and trainer.accumulate_grad_batches > 1:
+            raise UserError(
+                "speed.compile=reduce-overhead records CUDA graphs, which may overwrite gradients that "
+                "trainer.accumulate_grad_batches adds up; set speed.compile=true."
+            )
+        if is_sharded(network):
+            if self.speed.compile:
+                raise UserError("shards of a network are not compiled: set speed.compile=false.")
+            return
+        batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+        self.speed.chosen(self.device.type, batches, training=True).compile_in_place(network)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step's times, noise and dropped labels, drawn for the batches of all processes."""
@@ -164,17 +179,15 @@ class DiffusionModule(LightningModule):
     def configure_model(self) -> None:
         """Set the network's memory format, and shard it if the strategy says so (FSDP2)."""
         from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
-        from torch.distributed.fsdp import FSDPModule, fully_shard
 
         trainer, network = self.trainer, self.denoiser.network
         self.denoiser.dtype = dtype_of(trainer.precision)
         self.speed.lay_out(network)
         if isinstance(trainer.strategy, DDPStrategy):
             _lay_out_gradients_as_weights(network)
-        if isinstance(trainer.strategy, ModelParallelStrategy) and not isinstance(network, FSDPModule):
-            for stage in network.stages() if isinstance(network, Staged) else ():
-                fully_shard(stage)
-            fully_shard(network, reshard_after_forward=True)  # the EMA swaps its averages with the shards
+        if isinstance(trainer.strategy, ModelParallelStrategy) and not is_sharded(network):
+            assert self.device_mesh is not None
+            shard(network, self.device_mesh["data_parallel"], self.denoiser.dtype)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the format, and what a run needs beside its weights to resume within an epoch."""

@@ -531,6 +531,22 @@ IMPORTS = cases(
     ("a text for heads", "source=theirs num_heads=many", "num_heads is 'many'; it must be an integer"),
 )
 
+REPORTS = cases(
+    "diffusion_lightning/report.py",
+    ("a report of nothing", "run=null", "a report of what? Give the folder of a run or of a sweep"),
+    ("a run that is not there", "nowhere", "no folder nowhere; give the folder of a run or of a sweep"),
+    ("a folder without a run", "images", "images holds no runs; give the folder of a run or of a sweep"),
+    ("a run whose metrics are damaged", "bad/metrics", "bad/metrics/metrics.csv is damaged"),
+    ("nothing beside a run", "run against=images", "images holds no run: it has no metrics.csv"),
+    ("a run beside a sweep", "läufe against=run", "läufe is a sweep, whose jobs are side by side already"),
+    ("a page that is there", "run out=file.txt", "file.txt exists: add overwrite=true"),
+    ("a folder for a page", "run out=images", "out=images is a folder; give a file"),
+    ("a page below a file", "run out=file.txt/new", "out=file.txt cannot be a folder"),
+    ("too many pictures", "run pictures=1000", "pictures is 1000; it must be an integer of at least 0"),
+    ("a second folder without a name", "run images", "images cannot be read as key=value"),
+    ("a seed for what draws nothing", "run seed=3", "seed is unknown; there are run, against"),
+)
+
 PLAYGROUND = cases(
     "diffusion_lightning/playground.py",
     ("a page without a model", "checkpoint=null", "which model? Give checkpoint="),
@@ -558,6 +574,7 @@ CASES = [
     *EXPORTS,
     *IMPORTS,
     *HUB,
+    *REPORTS,
     *PLAYGROUND,
 ]
 
@@ -591,6 +608,7 @@ SMALL = {
     "diffusion_lightning/push.py": "checkpoint=run repo=me/digits dry_run=true num_images=2 out=new",
     "diffusion_lightning/export.py": "checkpoint=run out=new",
     "diffusion_lightning/import_weights.py": "out=new/imported.ckpt",
+    "diffusion_lightning/report.py": "",
     "diffusion_lightning/playground.py": "checkpoint=run",
 }
 """What stands before the arguments of a case, which win."""
@@ -690,9 +708,13 @@ def bad_samples(folder, good):
 
 
 def bad_records(folder):
-    for name, text in (("evaluation", '{"asked": '), ("other", '{"asked": {}}')):
+    for name, file, text in (
+        ("evaluation", "evaluation.json", '{"asked": '),
+        ("other", "evaluation.json", '{"asked": {}}'),
+        ("metrics", "metrics.csv", "step,val/loss\n1,half\n"),
+    ):
         (folder / name).mkdir()
-        (folder / name / "evaluation.json").write_text(text)
+        (folder / name / file).write_text(text)
 
 
 def images(folder):

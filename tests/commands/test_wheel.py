@@ -68,7 +68,7 @@ from pathlib import Path
 from diffusion_lightning.config.paths import conf_folder
 package = Path(diffusion_lightning.__file__).parent
 wanted = ["py.typed", "__init__.pyi", "conf/train.yaml", "evaluation/extractors/shipped/digits.safetensors"]
-wanted += ["zoo/digits.safetensors", "zoo/digits.json"]
+wanted += ["zoo/digits.safetensors", "zoo/digits.json", "runs/report.html.j2"]
 assert all((package / name).is_file() for name in wanted)
 assert importlib.metadata.version("diffusion-lightning") == diffusion_lightning.__version__
 print(package, conf_folder(), sep="\\n")

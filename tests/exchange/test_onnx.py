@@ -15,7 +15,7 @@ from diffusion_lightning.exchange.onnx import ONNX
 from diffusion_lightning.exchange.walk import walk_facts
 from diffusion_lightning.files import write_json
 from tests.support.networks import perturb
-from tests.support.pages import read
+from tests.support.pages import numpy_loop
 
 K = 3
 SHAPE = 1, 8, 8
@@ -33,16 +33,6 @@ def exported(parameterization, schedule, guidance, sampler, label=None, clamp=No
     return Exported(denoiser, sampling, label, ["a", "b", "c"], {"hyper_parameters": config})
 
 
-def of_the_page():
-    """The loop that docs/interchange.md gives."""
-    (block,) = re.findall(
-        r"```python\n(.*?)```", read("docs/interchange.md").partition("## ONNX\n")[2], re.S
-    )[:1]
-    names = {}
-    exec(block, names)
-    return names["draw"]
-
-
 def ours(model, x, y):
     sampling = model.sampling
     watched = SamplingModel(model.denoiser, sampling.guidance, sampling.clamp, y)
@@ -57,7 +47,7 @@ CASES = [
 
 @pytest.mark.parametrize(("parameterization", "schedule"), CASES)
 def test_a_loop_in_numpy_draws_our_images(parameterization, schedule, tmp_path):
-    draw = of_the_page()
+    draw = numpy_loop()
     # 7 steps: times between the timesteps
     model = exported(parameterization, schedule, dl.Guidance(0.1, 2.5), dl.DDIM(7))
     ONNX()(model, tmp_path)
@@ -87,7 +77,7 @@ def test_a_model_of_one_label_draws_that_one(label, tmp_path):
     ONNX()(model, tmp_path)
     x = torch.randn(3, *SHAPE)
     expected = ours(model, x, torch.full((3,), label)).numpy().astype(int)
-    drawn = of_the_page()(tmp_path, x.numpy(), np.zeros(3, np.int64))
+    drawn = numpy_loop()(tmp_path, x.numpy(), np.zeros(3, np.int64))
     assert np.abs(drawn - expected).max() <= 1
 
 

@@ -16,7 +16,7 @@ from tests.support.in_process import succeed_here
 
 FRAMEWORKS = {
     *("hydra", "omegaconf", "lightning", "pytorch_lightning", "lightning_fabric", "lightning_utilities"),
-    *("torchmetrics", "matplotlib", "sklearn", "pandas", "wandb", "tensorboard"),
+    *("torchvision", "torchmetrics", "matplotlib", "sklearn", "pandas", "wandb", "tensorboard"),
 }
 
 

@@ -193,6 +193,17 @@ def test_likelihood_is_that_of_the_class_or_of_no_class():
     torch.testing.assert_close(bits.flow, whole.flow)
 
 
+@pytest.mark.slow
+def test_a_likelihood_needs_a_second_gradient_which_a_compiled_network_does_not_keep():
+    torch.manual_seed(0)
+    network = dl.UNet(1, 4, 0, 4, (1,), 1)
+    model = dl.DiffusionModel(dl.Denoiser(network, dl.Linear(), dl.V()), (1, 4, 4), dl.Guidance(1, 0))
+    pixels, options = dl.to_uint8(noise(2)), {"steps": 1, "flow": dl.FlowLikelihood(1), "progress": False}
+    bits = model.likelihood(pixels, **options)
+    network.compile(dynamic=True, backend="aot_eager")
+    assert model.likelihood(pixels, **options).flow.equal(bits.flow)
+
+
 def test_guidance_is_as_trained_a_scale_or_a_guidance_of_the_models_own_p_uncond():
     model, options = gaussians(scale=2.0), {"labels": [0, 1], "sampler": dl.DDIM(5), "progress": False}
     trained = model.sample(**options)

@@ -2,8 +2,10 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.command import ROOT
 
@@ -25,6 +27,15 @@ class Recipe:
 
 def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
+
+
+def numpy_loop() -> Callable[..., Any]:
+    """The loop that docs/interchange.md gives for an exported ONNX file: (folder, noise, labels) → pixels."""
+    section = read("docs/interchange.md").partition("## ONNX\n")[2]
+    loop, *_ = re.findall(r"```python\n(.*?)```", section, re.S)
+    names: dict[str, Any] = {}
+    exec(loop, names)
+    return names["draw"]
 
 
 def recipe(page: str, heading: str) -> Recipe:

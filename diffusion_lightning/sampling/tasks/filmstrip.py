@@ -9,7 +9,7 @@ from torch import Tensor
 from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.images import enlarged, save_film, to_uint8
+from diffusion_lightning.images import enlarged, save_film, tiled, to_uint8
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
 
@@ -79,8 +79,5 @@ def _captioned(frame: Tensor, t: float, rows: int) -> Tensor:
 
 def _frame(both: tuple[Tensor, Tensor], side: int) -> Tensor:
     """One frame uint8 (C, H', W'): x_t and x0 (B, C, H, W) side by side."""
-    from torchvision.utils import make_grid
-
     pairs = torch.stack(both, dim=1).flatten(0, 1)
-    frame = make_grid(to_uint8(pairs), nrow=2, padding=1, pad_value=128)
-    return enlarged(frame[None], side)[0]
+    return enlarged(tiled(to_uint8(pairs), columns=2)[None], side)[0]

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
+from diffusion_lightning.checkpoints.format import NOT_FINITE
 from diffusion_lightning.errors import UserError, check_at_least
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class FiniteGuard(Callback):
         check_at_least("max_skipped", max_skipped, 0)
         if every_n_steps is not None:
             check_at_least("every_n_steps", every_n_steps)
-        self.path = Path(folder) / "non_finite.ckpt"
+        self.path = Path(folder) / NOT_FINITE
         self.max_skipped = max_skipped
         self.every_n_steps = every_n_steps
         self.skipped = 0

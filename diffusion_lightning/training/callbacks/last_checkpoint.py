@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from diffusion_lightning.checkpoints.format import LAST
-from diffusion_lightning.compat import set_logged_step
+from diffusion_lightning.compat import never_ask_for_sigterm, set_logged_step
 from diffusion_lightning.distributed import true_anywhere, world_size
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.loggers import MetricsCSV
@@ -71,6 +71,7 @@ class LastCheckpoint(Checkpoint):
         for logger in trainer.loggers:
             if isinstance(logger, MetricsCSV):
                 logger.forget_from(trainer.global_step)
+        never_ask_for_sigterm(trainer)
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
 
