@@ -1,9 +1,5 @@
-"""Draw the pictures of docs/playground.md: `python -m tests.browser.screenshots [checkpoint] [run]`.
+"""Draw the pictures of docs/playground.md: `python -m tests.browser.screenshots [checkpoint]`."""
 
-The run, if one is given, is the one that the last picture follows.
-"""
-
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,21 +8,26 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.actions import draw, paint, put, tab
 from tests.browser.served import chromium, opened, started
-from tests.support.command import ROOT
+from tests.support.command import ROOT, succeed
 
 IMAGES = ROOT / "docs" / "images"
 
+FOLLOWED = [
+    *("experiment=digits_cfg", "network.width=16", "optimizer.lr=8e-3", "trainer.max_epochs=6"),
+    *("callbacks.sample_grid.every_n_epochs=1", "callbacks.sample_grid.num_images=40", "sampler.steps=20"),
+]
+"""A small training, which the last picture follows."""
 
-def main(checkpoint="zoo:digits", run=None):
+
+def main(checkpoint="zoo:digits"):
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        if run:
-            shutil.copytree(run, folder / "outputs" / Path(run).name)
+        succeed("train.py", *FOLLOWED, cwd=folder, timeout=600)
         with started(folder, checkpoint) as playground:
             with chromium(playwright, folder / "wide") as context:
                 page = context.new_page()
                 opened(page, playground)
-                wide(page, run)
+                wide(page)
             with chromium(playwright, folder / "phone", 390, 844) as context:
                 page = context.new_page()
                 opened(page, playground)
@@ -35,7 +36,7 @@ def main(checkpoint="zoo:digits", run=None):
                 shoot(page, "phone")
 
 
-def wide(page, run):
+def wide(page):
     """Each tab at 1280×800."""
     put(page, "labels", "3, 5, 8")
     put(page, "images", 6)
@@ -48,6 +49,7 @@ def wide(page, run):
     tab(page, "Interpolate")
     draw(page, "interpolate")
     shoot(page, "interpolate")
+    put(page, "images", 2)
     tab(page, "Fill a hole")
     page.click("#fill-take")
     page.wait_for_selector("#fill-painter img")
@@ -59,11 +61,10 @@ def wide(page, run):
     paint(page, "start", (0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
     draw(page, "start")
     shoot(page, "start")
-    if run:
-        tab(page, "Follow a run")
-        page.wait_for_selector("#follow-loss canvas, #follow-loss svg")
-        page.wait_for_timeout(3000)
-        shoot(page, "follow")
+    tab(page, "Follow a run")
+    page.wait_for_selector("#follow-loss canvas, #follow-loss svg")
+    page.wait_for_selector("#follow-picture img")
+    shoot(page, "follow")
 
 
 def shoot(page, name, top=None):

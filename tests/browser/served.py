@@ -16,7 +16,7 @@ ARGUMENTS = (
 )
 """Chromium as root, and silent."""
 
-WAIT = 60_000
+WAIT = 180_000
 """Milliseconds, as other work may take the cores."""
 
 
