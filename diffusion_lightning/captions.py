@@ -52,6 +52,12 @@ class Captions:
             return cls(title, columns=[column.pop() for column in by_column])
         return cls(title, images=texts)
 
+    def of_each(self, num_images: int, columns: int) -> list[str]:
+        """The text of each image, row by row: its own, or else its column's; empty for none."""
+        if self.images:
+            return list(self.images)
+        return [self.columns[i % columns] if self.columns else "" for i in range(num_images)]
+
 
 def drawable(text: str) -> str:
     """The text in letters of the font (ASCII): without accents, other letters as question marks."""
@@ -73,12 +79,12 @@ def captioned(grid: Tensor, captions: Captions, rows: int, columns: int) -> Tens
 
     pixels = Image.fromarray(grid.permute(1, 2, 0).contiguous().numpy())
     width, height = pixels.width // columns, pixels.height // rows
-    heads = [_text(text) for text in captions.columns if any(captions.columns)]
+    heads = [text_image(text) for text in captions.columns if any(captions.columns)]
     if any(head.width > width - GAP // 2 for head in heads):
         heads = [head.transpose(Image.Transpose.ROTATE_90) for head in heads]
-    names = [_text(text, align="right") for text in captions.rows if any(captions.rows)]
+    names = [text_image(text, align="right") for text in captions.rows if any(captions.rows)]
     left = max((name.width + 2 * GAP for name in names), default=0)
-    title = _text(_broken(captions.title, max(TITLE, left + pixels.width)), longest=None)
+    title = text_image(_broken(captions.title, max(TITLE, left + pixels.width)), longest=None)
     above = [title.height, max((head.height for head in heads), default=0)]
     top = sum(height + GAP for height in above if height)
     line = pixels.height - rows * height  # the last line of a grid
@@ -94,7 +100,7 @@ def captioned(grid: Tensor, captions: Captions, rows: int, columns: int) -> Tens
     for i, name in enumerate(names):
         canvas.paste(name, (left - GAP - name.width, top + i * pitch + (height - name.height) // 2))
     for i, text in enumerate(captions.images):
-        below, (row, column) = _text(text, width - GAP), divmod(i, columns)
+        below, (row, column) = text_image(text, width - GAP), divmod(i, columns)
         x = left + column * width + (width - below.width) // 2
         canvas.paste(below, (x, top + row * pitch + height + line))
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous()
@@ -107,8 +113,8 @@ def _font() -> Any:
     return ImageFont.load_default(SIZE)
 
 
-def _text(text: str, longest: int | None = LONGEST, align: str = "left") -> Any:
-    """A text, black on white, no wider than `longest` pixels; of no size if it is empty."""
+def text_image(text: str, longest: int | None = LONGEST, align: str = "left", ink: str = "black") -> Any:
+    """A text on white, an image of Pillow's no wider than `longest` pixels; of no size if it is empty."""
     from PIL import Image, ImageDraw
 
     lines = [_cut(line, longest) for line in drawable(text).splitlines()]
@@ -116,7 +122,7 @@ def _text(text: str, longest: int | None = LONGEST, align: str = "left") -> Any:
     image = Image.new("RGB", (width, LINE * len(lines)), "white")
     draw = ImageDraw.Draw(image)
     for i, line in enumerate(lines):
-        draw.text((width - _width(line) if align == "right" else 0, i * LINE), line, "black", _font())
+        draw.text((width - _width(line) if align == "right" else 0, i * LINE), line, ink, _font())
     return image
 
 

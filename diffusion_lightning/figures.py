@@ -8,6 +8,7 @@ from torch import Tensor
 
 from diffusion_lightning.compat import needs
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.points import scatter
 
 LINE = 0.2
 """Height of a line of a title, in inches."""
@@ -31,13 +32,18 @@ def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple
 
 
 Panels = Mapping[str, Sequence[Tensor]]
-"""Name of a row → its panels; a panel is a strip of images (B, C, H, W) in [-1, 1]."""
+"""Name of a row → its panels: strips of images (B, C, H, W) in [-1, 1], or scatters of points (B, D)."""
 
 
 def panels_height(panels: Panels, width: float) -> float:
     """Height in inches of panels that are drawn at this width."""
-    heights = [row[0].shape[-2] / sum(len(x) * (x.shape[-1] + 2) for x in row) for row in panels.values()]
+    heights = [_size(row[0])[0] / sum(_size(x)[1] for x in row) for row in panels.values()]
     return sum((width - 1.3) * height + 0.1 for height in heights) + 0.35
+
+
+def _size(samples: Tensor) -> tuple[int, int]:
+    """Height and width of a panel, but for its frame."""
+    return (samples.shape[-2], len(samples) * (samples.shape[-1] + 2)) if samples.ndim == 4 else (1, 1)
 
 
 def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> None:
@@ -54,7 +60,9 @@ def draw_panels(part: Any, panels: Panels, titles: Sequence[str] = ("",)) -> Non
 
 
 def strip(images: Tensor) -> Any:
-    """Images (B, C, H, W) in [-1, 1] side by side on white: uint8 (H, W', 3) or (H, W')."""
+    """Images (B, C, H, W) in [-1, 1] on white: uint8 (H, W', 3) or (H, W'); points (B, D) in a scatter."""
+    if images.ndim < 4:
+        return scatter(images).permute(1, 2, 0).numpy()
     pixels = torch.nn.functional.pad(to_uint8(images).cpu(), (1, 1), value=255)
     return torch.cat(list(pixels), dim=-1).permute(1, 2, 0).squeeze(-1).numpy()
 

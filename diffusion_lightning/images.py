@@ -134,23 +134,6 @@ def pil_image(image: Tensor) -> "Image.Image":
     return Image.fromarray(image.permute(1, 2, 0).squeeze(2).contiguous().numpy())
 
 
-def save_grid(
-    images: Tensor, path: str | Path, columns: int | None = None, captions: Captions | None = None
-) -> Path:
-    """Write a grid of images as one PNG and return its path; its folder is made if it does not exist.
-
-    Args:
-        images: (N, C, H, W), or rows of images (R, N, C, H, W); uint8, or floating point in [-1, 1].
-        path: name of the file.
-        columns: images per row; the N of rows of images, or about square, unless given.
-        captions: the texts around the grid; None for none.
-
-    Raises:
-        UserError: if there are no images, or they are neither grey nor RGB.
-    """
-    return save_png(image_grid(images, columns, captions), path)
-
-
 def save_film(frames: Sequence[Tensor], path: Path, seconds: float) -> None:
     """Write uint8 frames (C, H, W) as an endless film, WebP or GIF by its suffix; the last frame is held."""
     first, *others = (pil_image(frame) for frame in frames)

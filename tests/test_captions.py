@@ -4,7 +4,8 @@ import torch
 from torchvision.io import read_image
 
 from diffusion_lightning.captions import GAP, LINE, LONGEST, Captions, can_draw, captioned, drawable
-from diffusion_lightning.images import image_grid, save_grid
+from diffusion_lightning.images import image_grid
+from diffusion_lightning.samples import save_grid
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

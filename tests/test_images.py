@@ -8,11 +8,11 @@ from diffusion_lightning.images import (
     from_uint8,
     grid_columns,
     image_grid,
-    save_grid,
     save_png,
     tiled,
     to_uint8,
 )
+from diffusion_lightning.samples import save_grid
 
 
 def test_pixels_survive_the_round_trip():

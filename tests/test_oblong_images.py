@@ -10,7 +10,7 @@ from torchvision.io import read_image
 import diffusion_lightning as dl
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import height_and_width, image_grid, save_png
-from tests.support.configs import names
+from tests.support.configs import of_images
 from tests.support.in_process import run_here, succeed_here
 from tests.support.networks import perturb
 from tests.support.runs import train_in
@@ -95,7 +95,7 @@ def test_a_run_of_oblong_images_resumes_bit_for_bit(oblong, tmp_path):
     assert all(weight.equal(parts[name]) for name, weight in whole.items())
 
 
-@pytest.mark.parametrize("task", names("task"))
+@pytest.mark.parametrize("task", of_images("task"))
 def test_every_task_draws_oblong_images(task, oblong, tmp_path):
     options = [f"checkpoint='{oblong}'", f"task={task}", "out=drawn"]
     options += [] if task in ("sampler_study", "schedule_study") else ["sampler.steps=2"]

@@ -15,7 +15,7 @@ from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.samplers import DDIM
 from diffusion_lightning.sampling.load import load
 from tests.support.accelerator import DEVICE, without_float64
-from tests.support.configs import composed, names
+from tests.support.configs import composed, names, of_images
 from tests.support.networks import perturb
 from tests.support.runs import differences, left_behind, train_in
 
@@ -125,7 +125,7 @@ SHORT = {
 """Options of tasks besides few steps."""
 
 
-TASKS = [pytest.param(name, marks=SLOW) if name == "sampler_study" else name for name in names("task")]
+TASKS = [pytest.param(name, marks=SLOW) if name == "sampler_study" else name for name in of_images("task")]
 
 
 @pytest.mark.slow

@@ -19,15 +19,16 @@ from diffusion_lightning.diffusion.schedules import Schedule
 from diffusion_lightning.errors import UserError, first_line, first_load_error
 
 if TYPE_CHECKING:
-    from diffusion_lightning.data.base import ImageData
+    from diffusion_lightning.data.base import SampleData
 
 WEIGHTS = {"ema": "state_dict", "raw": "current_model_state"}
 """Where Lightning's weight averaging keeps the averaged and the raw weights."""
 
 _BUILT = {"network": nn.Module, "schedule": Schedule, "parameterization": Parameterization}
 
-_SHAPE = {"image_channels": int, "image_size": int | list, "num_classes": int}
-"""What network and data set must agree on, and what it is."""
+_IMAGES = {"image_channels": int, "image_size": int | list, "num_classes": int}
+_POINTS = {"dim": int, "num_classes": int}
+"""What network and data set must agree on, and what it is: of images, and of points."""
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -93,9 +94,10 @@ def lacking(checkpoint: Any) -> str | None:
     if _interpolates(config):
         return "its config is not resolved"
     network, data = config["network"], config["dataset"]
-    if missing := [name for name, kind in _SHAPE.items() if not isinstance(data.get(name), kind)]:
+    shape = _POINTS if "dim" in data else _IMAGES
+    if missing := [name for name, kind in shape.items() if not isinstance(data.get(name), kind)]:
         return f"no {missing} in its dataset"
-    if different := [name for name in _SHAPE if network.get(name, data[name]) != data[name]]:
+    if different := [name for name in shape if network.get(name, data[name]) != data[name]]:
         return f"network and dataset differ in {different}"
     for weights in checkpoint.get("state_dict"), checkpoint.get("current_model_state", {}):
         if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
@@ -150,7 +152,7 @@ def denoiser_weights(checkpoint: dict[str, Any], weights: str = "ema") -> dict[s
 
 def load_data_set(
     data: dict[str, Any], data_dir: str | None = None, trust: Sequence[str] = ()
-) -> "ImageData":
+) -> "SampleData":
     """The data set that was learned, ready to be loaded.
 
     Missing files are downloaded into a folder that the user named, never into one that the checkpoint names.
@@ -163,9 +165,9 @@ def load_data_set(
     Raises:
         UserError: if the data are not available, or the config names foreign code.
     """
-    from diffusion_lightning.data.base import ImageData
+    from diffusion_lightning.data.base import SampleData
 
-    data_set = build_trusted("dataset", data, ImageData, trust, data_dir=data_dir or data.get("data_dir"))
+    data_set = build_trusted("dataset", data, SampleData, trust, data_dir=data_dir or data.get("data_dir"))
     if data_dir:
         data_set.prepare_data()
     return data_set
@@ -174,7 +176,7 @@ def load_data_set(
 def load_test_images(
     data: dict[str, Any], which: Sequence[int], data_dir: str | None = None, trust: Sequence[str] = ()
 ) -> tuple[Tensor, Tensor]:
-    """Test images as uint8 (B, C, H, W), and their labels (B,), of the data set that was learned.
+    """Test images as they are stored, (B, *), and their labels (B,), of the data set that was learned.
 
     Args:
         data, data_dir, trust: as for `load_data_set`.

@@ -87,7 +87,8 @@ def _draw(request: "SamplingRequest", num_images: int, file: Path) -> None:
     import torch
 
     from diffusion_lightning.captions import Captions
-    from diffusion_lightning.images import grid_columns, save_grid
+    from diffusion_lightning.images import grid_columns
+    from diffusion_lightning.samples import save_grid
 
     y = request.y(num_images)
     batches = request.model.draw(request.sampling, y, num_images, request.seed, request.batch_size)

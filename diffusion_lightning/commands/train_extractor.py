@@ -17,7 +17,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.progress import watched
 
 if TYPE_CHECKING:
-    from diffusion_lightning.data.base import ImageData
+    from diffusion_lightning.data.base import SampleData
 
 log = logging.getLogger("train_extractor")
 
@@ -34,6 +34,7 @@ def train(cfg: DictConfig) -> Path:
     from diffusion_lightning.config.build import build_data, frozen
     from diffusion_lightning.config.instantiate import instantiate
     from diffusion_lightning.hashing import file_sha256
+    from diffusion_lightning.samples import is_image
     from diffusion_lightning.speed import device_type
     from diffusion_lightning.training.classifier import ClassifierTraining, accuracy, stored
 
@@ -46,7 +47,9 @@ def train(cfg: DictConfig) -> Path:
     quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
     built, cfg = build_data(cfg)
-    data = cast("ImageData", built)
+    data = cast("SampleData", built)
+    if not is_image(data.shape):
+        raise UserError("a classifier is trained on images; points are their own features.")
     data.setup()
     classifier = instantiate(cfg.extractor, weights=None)
     if hasattr(classifier, "whiten"):

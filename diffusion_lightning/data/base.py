@@ -17,18 +17,20 @@ from diffusion_lightning.data.image_files import resized
 from diffusion_lightning.data.survey import remarks_on_pixels
 from diffusion_lightning.errors import UserError, check_counts
 from diffusion_lightning.hashing import text_sha256
-from diffusion_lightning.images import from_uint8, height_and_width
+from diffusion_lightning.images import height_and_width
+from diffusion_lightning.samples import from_stored, is_image
 
 log = logging.getLogger(__name__)
 
 
 class TensorImages(ImageSet):
-    """A set of images in memory: uint8 (N, C, H, W) and labels (N,)."""
+    """A set of images in memory, uint8 (N, C, H, W), or of points, float32 (N, D); and labels (N,)."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
-        if images.dtype != torch.uint8 or len(images) != len(labels):
+        kind, dtype = ("images", "uint8") if is_image(images.shape[1:]) else ("points", "float32")
+        if images.dtype != getattr(torch, dtype) or len(images) != len(labels):
             raise UserError(
-                f"{len(images)} images of {images.dtype} with {len(labels)} labels; images must be uint8, "
+                f"{len(images)} {kind} of {images.dtype} with {len(labels)} labels; {kind} must be {dtype}, "
                 "with one label each."
             )
         self.images, self.labels = images, labels.long()
@@ -51,18 +53,15 @@ GPU_RESIDENT_BYTES = 2**30
 """A training set of up to this many bytes is kept on the GPU, so that no batch has to be moved there."""
 
 
-class ImageData(LightningDataModule, ABC):
-    """A data set in its official splits: stored as uint8, given to the model as float32 in [-1, 1].
+class SampleData(LightningDataModule, ABC):
+    """A data set in its official splits: images (`ImageData`), or samples of another shape.
 
     Args:
         data_dir: the folder that holds the data, or into which it is downloaded.
         batch_size: images per process and step.
-        image_channels: C; the network is built for it.
-        image_size: H = W, or [H, W], for which the network is built too. Images of another size are resized
-            until they cover it, and their centre is cropped.
+        shape: of a sample; the network is built for it.
         num_classes: K; 0 without labels.
         class_names: one name per label.
-        flip: mirror a random half of the training images.
         seed: of the order and the flips.
         num_workers: processes that load batches from disk; a set in memory needs none.
         classes: use these alone, by name or number; they keep their order, and get the labels 0, 1, …
@@ -71,42 +70,38 @@ class ImageData(LightningDataModule, ABC):
     Attributes:
         num_classes, class_names: of the classes in use.
         classes: those in use, as a checkpoint names them; None for all.
+        flip: mirror a random half of the training images.
         notice: what every picture and record calls the data, where the name of the class would not do.
 
     Raises:
-        UserError: if a number is too small or a class unknown; in `setup`, if the images are not as
+        UserError: if a number is too small or a class unknown; in `setup`, if the samples are not as
             described.
     """
 
     notice: str = ""
+    flip: bool = False
 
     def __init__(
         self,
         data_dir: str,
         batch_size: int,
-        image_channels: int,
-        image_size: int | Sequence[int],
+        shape: Sequence[int],
         num_classes: int,
         class_names: Sequence[str] | None = None,
-        flip: bool = False,
         seed: int = 0,
         num_workers: int = 0,
         classes: Sequence[int | str] | None = None,
         limit: int | None = None,
     ) -> None:
         super().__init__()
-        check_counts(batch_size=batch_size, image_channels=image_channels)
+        check_counts(batch_size=batch_size)
         check_counts(least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         if data_dir is None:
             raise UserError("data_dir is null; it must be a folder.")
         self.data_dir = Path(data_dir)
         self.batch_size = batch_size
-        self.image_channels = image_channels
-        self.image_size = image_size
-        height, width = height_and_width(image_size)
-        check_counts(image_size=min(height, width))
-        self.shape = image_channels, height, width
-        """(C, H, W) of an image."""
+        self.shape = tuple(shape)
+        """(C, H, W) of an image, (D,) of a point."""
         self.num_classes = num_classes
         self.class_names = [str(name) for name in class_names] if class_names else None
         self.limit = limit
@@ -121,7 +116,6 @@ class ImageData(LightningDataModule, ABC):
                 f"num_classes is {self.num_classes}, but there are {len(self.class_names)} class_names; set "
                 f"dataset.num_classes={len(self.class_names)}, or give one name for each class."
             )
-        self.flip = flip
         self.seed = seed
         self.num_workers = num_workers
         self._sets: tuple[ImageSet, ImageSet] | None = None
@@ -171,14 +165,11 @@ class ImageData(LightningDataModule, ABC):
         """The training or the test images as the run sees them: the classes in use, the limit, the size."""
         images = self.load(train)
         self._check(images)
-        images = self._chosen(images, train)
-        if isinstance(images, TensorImages) and images.shape[1:] != self.shape[1:]:
-            images = TensorImages(resized(images.images, self.shape[1:]), images.labels)
-        return images
+        return self._chosen(images, train)
 
     def remarks(self) -> Iterable[str]:
         """What a person should know of the images, one line each."""
-        return remarks_on_pixels(self.train_images)
+        return ()
 
     def __str__(self) -> str:
         return type(self).__name__
@@ -211,18 +202,17 @@ class ImageData(LightningDataModule, ABC):
     def _check(self, images: ImageSet) -> None:
         if len(images) == 0:
             raise UserError("the data set is empty.")
-        whole = isinstance(images, TensorImages)  # others cannot be resized once and for all
-        if images.shape[:1] != self.shape[:1] or (images.shape != self.shape and not whole):
-            raise UserError(
-                f"the images are {images.shape} (C, H, W), but dataset.image_channels and dataset.image_size "
-                f"say {self.shape}; set them to what the images are."
-            )
+        self._check_shape(images)
         largest = int(images.labels.max())
         if self.num_classes and largest >= self.num_classes and self._numbers is None:
             raise UserError(
                 f"the labels go up to {largest}, but dataset.num_classes is {self.num_classes}; set "
                 f"dataset.num_classes={largest + 1}."
             )
+
+    def _check_shape(self, images: ImageSet) -> None:
+        if images.shape != self.shape:
+            raise UserError(f"the samples are {images.shape}, but the data set says {self.shape}.")
 
     @property
     def train_batches(self) -> BatchSampler:
@@ -267,11 +257,71 @@ class ImageData(LightningDataModule, ABC):
         )
 
     def on_after_batch_transfer(self, batch: PixelBatch, dataloader_idx: int) -> Batch:
-        """uint8 to float32 in [-1, 1], on the device."""
+        """Samples as a model sees them: uint8 to float32 in [-1, 1], on the device."""
         x, y = batch
-        return from_uint8(x), y
+        return from_stored(x), y
 
 
-def data_of(trainer: Trainer) -> ImageData:
+class ImageData(SampleData):
+    """A data set of images: stored as uint8, given to the model as float32 in [-1, 1].
+
+    Args:
+        data_dir, batch_size, num_classes, class_names, seed, num_workers, classes, limit: see `SampleData`.
+        image_channels: C; the network is built for it.
+        image_size: H = W, or [H, W], for which the network is built too. Images of another size are resized
+            until they cover it, and their centre is cropped.
+        flip: mirror a random half of the training images.
+
+    Raises:
+        UserError: if a number is too small or a class unknown; in `setup`, if the images are not as
+            described.
+    """
+
+    def __init__(
+        self,
+        data_dir: str,
+        batch_size: int,
+        image_channels: int,
+        image_size: int | Sequence[int],
+        num_classes: int,
+        class_names: Sequence[str] | None = None,
+        flip: bool = False,
+        seed: int = 0,
+        num_workers: int = 0,
+        classes: Sequence[int | str] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        check_counts(image_channels=image_channels)
+        height, width = height_and_width(image_size)
+        check_counts(image_size=min(height, width))
+        shape = image_channels, height, width
+        super().__init__(
+            data_dir, batch_size, shape, num_classes, class_names, seed, num_workers, classes, limit
+        )
+        self.image_channels = image_channels
+        self.image_size = image_size
+        self.flip = flip
+
+    def split(self, train: bool) -> ImageSet:
+        """The training or the test images as the run sees them: the classes in use, the limit, the size."""
+        images = super().split(train)
+        if isinstance(images, TensorImages) and images.shape[1:] != self.shape[1:]:
+            images = TensorImages(resized(images.images, self.shape[1:]), images.labels)
+        return images
+
+    def remarks(self) -> Iterable[str]:
+        """What a person should know of the images, one line each."""
+        return remarks_on_pixels(self.train_images)
+
+    def _check_shape(self, images: ImageSet) -> None:
+        whole = isinstance(images, TensorImages)  # others cannot be resized once and for all
+        if images.shape[:1] != self.shape[:1] or (images.shape != self.shape and not whole):
+            raise UserError(
+                f"the images are {images.shape} (C, H, W), but dataset.image_channels and dataset.image_size "
+                f"say {self.shape}; set them to what the images are."
+            )
+
+
+def data_of(trainer: Trainer) -> SampleData:
     """The trainer's data module."""
     return trainer.datamodule  # type: ignore[attr-defined]

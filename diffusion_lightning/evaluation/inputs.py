@@ -16,11 +16,12 @@ from diffusion_lightning.checkpoints.reader import load_data_set
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.config.build import build_data, build_extractor, frozen
 from diffusion_lightning.config.changed import changed
-from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.distributed import shard, world_size
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.measure import ImageBlock
-from diffusion_lightning.images import is_narrow, to_uint8
+from diffusion_lightning.images import is_narrow
+from diffusion_lightning.samples import is_image, to_stored
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.sampling.likelihood import Bits
@@ -44,7 +45,7 @@ class EvaluationInputs:
 
     blocks: Iterator[ImageBlock]
     total: int
-    data: ImageData
+    data: SampleData
     extractor: nn.Module
     request: SamplingRequest | None
 
@@ -92,7 +93,7 @@ def load_inputs(cfg: DictConfig) -> EvaluationInputs:
     return EvaluationInputs(drawn_images(request, cfg.num_images), cfg.num_images, data, extractor, request)
 
 
-def data_set(cfg: DictConfig, learned: Mapping[str, Any]) -> ImageData:
+def data_set(cfg: DictConfig, learned: Mapping[str, Any]) -> SampleData:
     """The data set that the images should resemble; its files may still have to be downloaded.
 
     Args:
@@ -112,7 +113,7 @@ def data_set(cfg: DictConfig, learned: Mapping[str, Any]) -> ImageData:
     return load_data_set(learned["dataset"], cfg.data_dir, cfg.trust)
 
 
-def _data(cfg: DictConfig, request: SamplingRequest | None) -> ImageData:
+def _data(cfg: DictConfig, request: SamplingRequest | None) -> SampleData:
     data = data_set(cfg, request.model.config if request else {})
     if cfg.dataset:
         data.prepare_data()
@@ -144,11 +145,11 @@ def drawn_images(request: SamplingRequest, num_images: int) -> Iterator[ImageBlo
         request.batch_size,
     ):
         model.walks.append(Walk(nfe, model.dtype))
-        yield ImageBlock(to_uint8(images), labels, count)
+        yield ImageBlock(to_stored(images), labels, count)
 
 
 def given_images(pixels: Tensor, labels: Tensor) -> Iterator[ImageBlock]:
-    """Existing images uint8 (N, C, H, W) with labels (N,), block by block."""
+    """Existing images, as they are stored, (N, *), with labels (N,), block by block."""
     size = 500 * world_size()
     for start in range(0, len(pixels), size):
         block = range(start, min(start + size, len(pixels)))
@@ -156,11 +157,11 @@ def given_images(pixels: Tensor, labels: Tensor) -> Iterator[ImageBlock]:
         yield ImageBlock(pixels[mine], labels[mine], len(block))
 
 
-def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
-    """Images uint8 (N, C, H, W) and labels (N,) of an .npz file; without labels, all are the null label.
+def read_npz(file: Path, like: SampleData) -> tuple[Tensor, Tensor]:
+    """Samples as they are stored and labels (N,) of an .npz file; without labels, all are the null label.
 
-    The file is in the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images,
-    and optionally `arr_1`, labels (N,).
+    The file is in the field's evaluation format: `arr_0` uint8 (N, H, W, C), or (N, H, W) for grey images, or
+    float32 (N, D) for points, and optionally `arr_1`, labels (N,).
 
     Raises:
         UserError: if the file is not in this format, or its images are not of the data's shape.
@@ -173,16 +174,17 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
             f"samples={file} cannot be read ({error}); it must be an .npz file with arr_0, uint8 "
             "(N, H, W, C), and without pickled objects."
         ) from None
-    if pixels.ndim == 3:
+    kind, axes = (np.uint8, "(H, W, C)") if is_image(like.shape) else (np.float32, "(D,)")
+    if pixels.ndim == 3 and is_image(like.shape):
         pixels = pixels[..., None]
     channels, *size = like.shape
     wanted = *size, channels
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != wanted or len(pixels) == 0:
+    if pixels.dtype != kind or pixels.shape[1:] != wanted or len(pixels) == 0:
         raise UserError(
-            f"samples={file} holds {pixels.dtype} {pixels.shape}; they must be uint8 (N, H, W, C) with "
-            f"(H, W, C) = {wanted}, like the data set's images."
+            f"samples={file} holds {pixels.dtype} {pixels.shape}; they must be {kind.__name__} (N, "
+            f"{axes[1:]} with {axes} = {wanted}, like the data set's images."
         )
-    if is_narrow(low := int(pixels.min()), high := int(pixels.max()), 0, 255):
+    if is_image(like.shape) and is_narrow(low := int(pixels.min()), high := int(pixels.max()), 0, 255):
         log.warning("samples=%s: its values go from %d to %d only; white is 255", file, low, high)
     if labels is None:
         labels = np.full(len(pixels), like.num_classes)
@@ -195,4 +197,4 @@ def read_npz(file: Path, like: ImageData) -> tuple[Tensor, Tensor]:
             f"samples={file} holds labels from {labels.min()} to {labels.max()}; they must be from 0 to "
             f"{like.num_classes}, which stands for no label."
         )
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).long()
+    return torch.from_numpy(pixels).movedim(-1, 1).contiguous(), torch.from_numpy(labels).long()

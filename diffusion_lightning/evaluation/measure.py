@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
@@ -24,7 +24,7 @@ class ImageBlock(NamedTuple):
     """This process's shard of a block of images."""
 
     pixels: Tensor
-    """uint8 (B, C, H, W)."""
+    """As they are stored: uint8 (B, C, H, W), or float32 (B, D) of points."""
     labels: Tensor
     """(B,)."""
     total: int
@@ -66,7 +66,7 @@ class ReferenceData:
         return MeasuredImages(few, pixels)
 
 
-def load_reference(data: ImageData, extractor: nn.Module) -> ReferenceData:
+def load_reference(data: SampleData, extractor: nn.Module) -> ReferenceData:
     """Load both splits of the data; their statistics come from the cache, or are added to it."""
     data.setup()
     return ReferenceData(data.train_images, data.test_images, *split_statistics(data, extractor))

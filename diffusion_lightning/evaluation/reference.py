@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank, shard, true_anywhere, world_size
 from diffusion_lightning.evaluation.cache import cache_folder
@@ -55,7 +55,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
     return statistics
 
 
-def split_statistics(data: ImageData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
+def split_statistics(data: SampleData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
     """Statistics of the training images and of the test images of a data set, after its `setup`."""
     name = type(data).__name__
     return (

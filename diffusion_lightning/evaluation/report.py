@@ -8,12 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from diffusion_lightning.data.base import ImageData
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.evaluation.measure import MeasuredImages
 from diffusion_lightning.evaluation.reading import RECORD, cell, doubts, set_titles
 from diffusion_lightning.files import write_json
-from diffusion_lightning.images import grid_columns, save_grid
+from diffusion_lightning.images import grid_columns
 from diffusion_lightning.loggers import log_image
+from diffusion_lightning.samples import save_grid
 from diffusion_lightning.sampling.labels import class_captions
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ GRID_IMAGES = 100
 
 
 def save_report(
-    record: dict[str, Any], images: MeasuredImages, out: Path, named: ImageData | None, title: str = ""
+    record: dict[str, Any], images: MeasuredImages, out: Path, named: SampleData | None, title: str = ""
 ) -> None:
     """Write evaluation.json and samples.png, and print the table.
 

@@ -35,11 +35,11 @@ class ImageStatistics:
 
         Args:
             extractor: computes the features.
-            pixels, labels: this process's shard, uint8 (B, C, H, W) and (B,).
+            pixels, labels: this process's shard, (B, *) as it is stored, and (B,).
             total: images in the whole block.
 
         Returns:
-            the block's pixels, uint8 (total, C, H, W) on the CPU.
+            the block's pixels, (total, *) on the CPU.
         """
         features, logits = extract(extractor, pixels)
         block = [gather_in_order(part.cpu(), total) for part in (pixels, labels, features, logits)]
@@ -47,7 +47,7 @@ class ImageStatistics:
         return block[0]
 
     def update(self, pixels: Tensor, labels: Tensor, features: Tensor, logits: Tensor) -> None:
-        """Add images: uint8 (B, C, H, W), labels (B,), features (B, D), logits (B, K).
+        """Add images: uint8 (B, C, H, W) or points (B, C), labels (B,), features (B, D), logits (B, K).
 
         Raises:
             NotFinite: if features or logits are not finite.
@@ -60,8 +60,8 @@ class ImageStatistics:
         sums = {
             "feature": f.sum(0),
             "feature_product": f.T @ f,
-            "pixel": x.mean((2, 3)).sum(0),
-            "pixel_square": x.square().mean((2, 3)).sum(0),
+            "pixel": _of_channels(x).sum(0),
+            "pixel_square": _of_channels(x.square()).sum(0),
         }
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         if (room := self.keep - self.n) > 0:
@@ -92,7 +92,7 @@ class ImageStatistics:
 
     @property
     def pixel_mean(self) -> Tensor:
-        """Mean of each channel in [0, 255], float64 (C,)."""
+        """Mean of each channel in [0, 255], or of each coordinate, float64 (C,)."""
         return self._sums["pixel"] / self.n
 
     @property
@@ -143,3 +143,8 @@ class ImageStatistics:
 
     def _all(self, name: str) -> Tensor:
         return torch.cat(self._kept[name])
+
+
+def _of_channels(x: Tensor) -> Tensor:
+    """The mean of each channel (B, C) of images (B, C, H, W); points (B, C) as they are."""
+    return x.mean((2, 3)) if x.ndim == 4 else x

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.sampling import Sampling
-from diffusion_lightning.images import height_and_width
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.samples import is_image, sample_shape
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,16 @@ class Exported:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        data = self.config["dataset"]
-        return data["image_channels"], *height_and_width(data["image_size"])
+        """(C, H, W) of an image.
+
+        Raises:
+            UserError: if the model draws points.
+        """
+        shape = sample_shape(self.config["dataset"])
+        if not is_image(shape):
+            raise UserError("this model draws points; what is exported are models of images.")
+        channels, height, width = shape
+        return channels, height, width
 
 
 class Format(ABC):

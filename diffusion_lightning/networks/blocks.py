@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffusion_lightning.networks.dropout import Dropout
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Norm:
         return nn.GroupNorm(self.groups or math.gcd(32, max(1, channels // 4)), channels, self.eps)
 
 
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
+def zero(layer: Layer) -> Layer:
     """The layer with all its parameters set to zero, so that at first its branch adds nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

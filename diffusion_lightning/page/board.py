@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.page.calls import most_samples
 from diffusion_lightning.page.choices import recommended
 from diffusion_lightning.page.controls import Controls, image_controls, walk_controls
 from diffusion_lightning.page.playing import Playground
-from diffusion_lightning.page.settings import Settings
+from diffusion_lightning.page.settings import MOST_IMAGES, Settings
 from diffusion_lightning.page.view import message
+from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.model import DiffusionModel
 
 
@@ -58,6 +60,18 @@ def lay_out(playground: Playground) -> Board:
     board = Board(playground, name, controls)
     name.change(_about(playground), [name], [about], show_progress="hidden", api_visibility="private")
     adapt(board, controls)
+
+    def of_images(name: str) -> Any:
+        most = most_samples(playground.models(name))
+        return gr.Slider(maximum=most, value=1 if most <= MOST_IMAGES else most // 5)
+
+    name.change(
+        _kept(of_images),
+        [name],
+        [controls["num_images"]],
+        show_progress="hidden",
+        api_visibility="private",
+    )
     return board
 
 
@@ -107,10 +121,14 @@ def _about(playground: Playground) -> Callable[[str], str]:
 
 def described(model: DiffusionModel) -> str:
     """HTML about a model: its images, classes and network."""
-    channels, height, width = model.shape
     names = ", ".join(model.class_names or map(str, range(model.num_classes)))
+    if is_image(model.shape):
+        channels, height, width = model.shape
+        kind = {"images": f"{width}×{height}, {'grey' if channels == 1 else 'colour'}"}
+    else:
+        kind = {"points": f"{model.shape[0]} coordinates"}
     parts = {
-        "images": f"{width}×{height}, {'grey' if channels == 1 else 'colour'}",
+        **kind,
         "classes": names or "none",
         "network": f"{sum(p.numel() for p in model.denoiser.parameters()):,} parameters",
         "schedule": type(model.denoiser.schedule).__name__,

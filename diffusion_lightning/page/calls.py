@@ -17,7 +17,16 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.choices import sampling_of
 from diffusion_lightning.page.pasted import modules_of, pasted
 from diffusion_lightning.page.pictures import png
-from diffusion_lightning.page.settings import MOST_IMAGES, MOST_SEED, Settings, bounded, plain, within
+from diffusion_lightning.page.settings import (
+    MOST_IMAGES,
+    MOST_POINTS,
+    MOST_SEED,
+    Settings,
+    bounded,
+    plain,
+    within,
+)
+from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.labels import check_labels, label_names
 from diffusion_lightning.sampling.model import DiffusionModel
 
@@ -115,7 +124,9 @@ def interpolate(settings: Settings, model: DiffusionModel, to_seed: int, points:
         _given(arguments) | _options(sampling, model) | {"seed": settings.seed, "to_seed": to_seed},
         [*task, *settings.options, *_labels(labels), f"seed={settings.seed}"],
         _steps(sampling, model),
-        ["A", *(f"u = {i / (points - 1):.3g}" for i in range(1, points - 1)), "B"],
+        ["A", *(f"u = {i / (points - 1):.3g}" for i in range(1, points - 1)), "B"]
+        if is_image(model.shape)
+        else [""],
     )
 
 
@@ -167,8 +178,24 @@ def start_from(settings: Settings, model: DiffusionModel, picture: Tensor, t_sta
     )
 
 
+def most_samples(model: DiffusionModel) -> int:
+    """How many samples one walk may have."""
+    return MOST_IMAGES if is_image(model.shape) else MOST_POINTS
+
+
+def check_pictures(model: DiffusionModel) -> None:
+    """Refuse a model that draws points where a picture is needed.
+
+    Raises:
+        UserError: unless it draws images.
+    """
+    if not is_image(model.shape):
+        raise UserError("this model draws points; choose one that draws images.")
+
+
 def _asked(settings: Settings, model: DiffusionModel) -> tuple[Sampling, list[int] | None]:
     """The sampling and the numbers of the classes."""
+    bounded("images", settings.num_images, 1, most_samples(model))
     sampling = sampling_of(settings, model)
     labels = check_labels(settings.classes, model.num_classes, sampling.guidance, model.class_names)
     return sampling, labels
@@ -196,7 +223,9 @@ def _labels(labels: list[int] | None) -> list[str]:
 
 
 def _names(labels: list[int] | None, n: int, model: DiffusionModel) -> list[str]:
-    """The classes of n images; empty texts without labels."""
+    """The classes of n images; empty texts without labels, and of points, which are in one picture."""
+    if not is_image(model.shape):
+        return [""]
     cycle = labels or [model.num_classes]
     return label_names([cycle[i % len(cycle)] for i in range(n)], model.num_classes, model.class_names)
 

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from diffusion_lightning.page.pictures import embedded, png
+from diffusion_lightning.samples import is_image
 
 
 def painter(picture: Tensor | None, shape: Sequence[int], hint: str, colours: bool = False) -> str:
-    """HTML of a canvas of the model's size above a picture (C, H, W).
+    """HTML of a canvas of the model's size above a picture (C, H, W); none for a model of points.
 
     Args:
         picture: what is painted on; None is black.
-        shape: (C, H, W).
+        shape: of the model's samples.
         hint: what to do.
         colours: whether a colour is chosen; else the brush marks what it covers.
     """
+    if not is_image(shape):
+        return '<div class="painter"><p>This model draws points; choose one that draws images.</p></div>'
     _, height, width = shape
     below = "" if picture is None else f'<img src="{embedded(png(picture))}" alt="the picture">'
     colour = '<label>colour <input type="color" value="#ffffff"></label>' if colours else ""
@@ -33,4 +36,4 @@ def painter(picture: Tensor | None, shape: Sequence[int], hint: str, colours: bo
 def with_canvas(tab: str) -> str:
     """JavaScript that hands what was painted to the server, in place of the first input but one."""
     canvas = f"document.querySelector('#{tab}-painter canvas')"
-    return f"(...a) => {{ a[1] = {canvas}.toDataURL('image/png'); return a }}"
+    return f"(...a) => {{ a[1] = {canvas}?.toDataURL('image/png') ?? ''; return a }}"

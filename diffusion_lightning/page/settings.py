@@ -6,6 +6,9 @@ from diffusion_lightning.errors import UserError
 
 MOST_STEPS = 1000
 MOST_IMAGES = 16
+MOST_POINTS = 5000
+"""Of a model of points, which are all in one picture."""
+
 MOST_SEED = 2**32 - 1
 MOST_SCALE = 20.0
 MOST_LABELS = 200
@@ -23,7 +26,7 @@ class Settings:
         low, high: the times between which w applies.
         rescale: φ, in [0, 1].
         labels: classes by number or by name, with commas between them; empty is all, or none.
-        num_images: up to 16.
+        num_images: up to 16; points up to 5,000.
         seed: of all noise, up to 2³² - 1.
 
     Raises:
@@ -44,7 +47,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         bounded("steps", self.steps, 1, MOST_STEPS)
-        bounded("images", self.num_images, 1, MOST_IMAGES)
+        bounded("images", self.num_images, 1, MOST_POINTS)
         bounded("seed", self.seed, 0, MOST_SEED)
         within("w", self.scale, 0, MOST_SCALE)
         for name in "low", "high", "rescale":

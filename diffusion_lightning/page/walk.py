@@ -11,6 +11,7 @@ from torch import Tensor
 from diffusion_lightning.diffusion.prediction import Prediction
 from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.images import to_uint8
+from diffusion_lightning.samples import is_image, picture
 
 MOST_FRAMES = 100
 """Frames of a longer walk are spread evenly over its steps."""
@@ -30,7 +31,8 @@ class Frame:
         step: 1 … steps.
         steps: times of the grid.
         t: the time.
-        x_t, x0: the samples and the prediction, as 8-bit pixels (B, C, H, W) on the CPU.
+        x_t, x0: the samples and the prediction, as 8-bit pixels (B, C, H, W) on the CPU; of points (B, D), one
+            scatter (1, C, H, W).
     """
 
     step: int
@@ -101,7 +103,7 @@ class Walk:
             raise Stopped
         most = min(MOST_FRAMES, max(2, MOST_BYTES // (2 * prediction.x0.numel())))
         if i == self.steps - 1 or i % -(-self.steps // most) == 0:
-            x_t, x0 = (to_uint8(x.float().cpu()) for x in (prediction.x_t, prediction.x0))
+            x_t, x0 = (pictures(x.float().cpu()) for x in (prediction.x_t, prediction.x0))
             self._hand_over(Frame(i + 1, self.steps, t, x_t, x0))
 
     def _hand_over(self, frame: Frame | BaseException | None) -> None:
@@ -114,6 +116,11 @@ class Walk:
                 continue
         self.stop()
         raise Stopped
+
+
+def pictures(x: Tensor) -> Tensor:
+    """Samples (B, *) as 8-bit pictures: images one by one, points in one scatter."""
+    return to_uint8(x) if is_image(x.shape[1:]) else picture(x)[None]
 
 
 def side_by_side(walks: list[Walk]) -> Iterator[list[Frame]]:

@@ -7,7 +7,7 @@ from typing import Any
 from diffusion_lightning.checkpoints.reader import config_of, load_denoiser, read_checkpoint
 from diffusion_lightning.checkpoints.trust import build_trusted
 from diffusion_lightning.diffusion.guidance import Guidance
-from diffusion_lightning.images import height_and_width
+from diffusion_lightning.samples import sample_shape
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.model import DiffusionModel
 from diffusion_lightning.speed import Speed
@@ -53,7 +53,7 @@ def model_of(
     data, guidance = config["dataset"], {**config["guidance"], "_target_": "diffusion_lightning.Guidance"}
     return DiffusionModel(
         load_denoiser(checkpoint, weights, trust).to(available_device(device)),
-        (data["image_channels"], *height_and_width(data["image_size"])),
+        sample_shape(data),
         build_trusted("guidance", guidance, Guidance),
         data.get("class_names"),
         speed,

@@ -24,8 +24,8 @@ from diffusion_lightning.diffusion.samplers.base import WalkCallback
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
 from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
-from diffusion_lightning.images import from_uint8
 from diffusion_lightning.progress import progress as show
+from diffusion_lightning.samples import from_stored, is_image
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.sampling.labels import Labels, check_away, check_labels
@@ -61,7 +61,8 @@ class WatchedModel(SamplingModel):
 class DiffusionModel:
     """A trained denoiser with what sampling needs to know about it.
 
-    Images are (N, C, H, W), float32 in [-1, 1], on the model's device. Image k depends on the seed and on k
+    Images are (N, C, H, W), float32 in [-1, 1], on the model's device; a model of points draws (N, D), and
+    what is said of images holds for points. Image k depends on the seed and on k
     alone: neither the batch size nor the other images change it.
 
     Every method takes `sampler` (DDIM with 50 steps unless given), `clamp` (`Static()` unless given) and
@@ -71,7 +72,7 @@ class DiffusionModel:
 
     Args:
         denoiser: the trained denoiser; it is put into evaluation mode.
-        shape: (C, H, W) of an image.
+        shape: (C, H, W) of an image, (D,) of a point.
         guidance: with the p_uncond of training; used where a call names none.
         class_names: one name per class, or None.
         speed: how the network computes; as suits the device unless given.
@@ -90,9 +91,8 @@ class DiffusionModel:
         speed: Speed | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
-        channels, height, width = shape
         self.denoiser = denoiser.eval()
-        self.shape = channels, height, width
+        self.shape = tuple(shape)
         self.guidance = guidance
         self.class_names = None if class_names is None else tuple(class_names)
         self.speed = speed or Speed()
@@ -120,8 +120,9 @@ class DiffusionModel:
         network = self.denoiser.network
         parameters = sum(p.numel() for p in network.parameters())
         names = f" ({', '.join(self.class_names)})" if self.class_names else ""
+        kind, axes = ("images", " (C, H, W)") if is_image(self.shape) else ("points", "")
         lines = {
-            "images": f"{self.shape} (C, H, W)",
+            kind: f"{self.shape}{axes}",
             "classes": f"{self.num_classes}{names}",
             "network": f"{type(network).__name__}, {parameters:,} parameters",
             "schedule": type(self.denoiser.schedule).__name__,
@@ -595,7 +596,7 @@ class DiffusionModel:
             raise UserError(
                 f"the {name} are {images.dtype}; they must be uint8, or floating point in [-1, 1]."
             )
-        x = from_uint8(images) if images.dtype == torch.uint8 else images.float()
+        x = from_stored(images)
         if not x.isfinite().all():
             raise NotFinite(f"the {name} hold NaN or infinity; all values must be finite.")
         low, high = (float(end) for end in x.aminmax())
@@ -604,6 +605,6 @@ class DiffusionModel:
         return x.to(self.device)
 
     def _check_shape(self, images: Tensor, name: str) -> None:
-        if images.ndim != 4 or tuple(images.shape[1:]) != self.shape or len(images) == 0:
+        if tuple(images.shape[1:]) != self.shape or len(images) == 0:
             shape = ", ".join(map(str, self.shape))
             raise UserError(f"the {name} are {tuple(images.shape)}; this model's are (N, {shape}).")

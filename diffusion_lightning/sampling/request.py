@@ -16,8 +16,8 @@ from diffusion_lightning.config.types import check_arguments
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
 from diffusion_lightning.diffusion.sampling import Sampling
-from diffusion_lightning.errors import naming
-from diffusion_lightning.images import from_uint8
+from diffusion_lightning.errors import UserError, naming
+from diffusion_lightning.samples import from_stored, is_image
 from diffusion_lightning.sampling.labels import check_labels, label_names
 from diffusion_lightning.sampling.likelihood import Bits
 from diffusion_lightning.sampling.load import load
@@ -107,21 +107,26 @@ class SamplingRequest:
                 labels are those asked for, in turn; else those of the data set; files have none.
 
         Raises:
-            UserError: if there is no such image, or it cannot be read or is of another size.
+            UserError: if there is no such image, it cannot be read or is of another size, or files are named
+                for a model of points.
         """
         from diffusion_lightning.data.image_files import read_exact
 
         numbers, known = [i for i in which if isinstance(i, int)], None
         if len(numbers) == len(which):
             data = self.model.config["dataset"]
-            pixels, labels = load_test_images(data, numbers, self.data_dir, self.trust)
+            stored, labels = load_test_images(data, numbers, self.data_dir, self.trust)
             known = labels.tolist() if self.sampling.guidance.uses_labels else None
+        elif not is_image(self.model.shape):
+            raise UserError(
+                "this model draws points, not images: give numbers of test points, such as [0,1]."
+            )
         else:
             channels, *size = self.model.shape
             value_range = self.model.config["dataset"].get("value_range")
             files = [Path(str(file)) for file in which]
-            pixels = torch.stack([read_exact(file, channels, size, value_range) for file in files])
-        return from_uint8(pixels).to(self.model.device), self.labels or known
+            stored = torch.stack([read_exact(file, channels, size, value_range) for file in files])
+        return from_stored(stored).to(self.model.device), self.labels or known
 
     def title(self, text: str, *varied: str) -> str:
         """The text, and below it the data, the model and the walk; empty if pictures shall be bare.

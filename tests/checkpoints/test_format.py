@@ -15,7 +15,7 @@ from diffusion_lightning.checkpoints.format import (
 from diffusion_lightning.checkpoints.reader import read_checkpoint
 from diffusion_lightning.errors import UserError
 from tests.support.command import ROOT
-from tests.support.configs import composed, names
+from tests.support.configs import composed, of_images
 
 EARLIER = ROOT / "tests" / "made_at_e9b7708" / "linear" / "checkpoints" / "last.ckpt"
 
@@ -76,7 +76,7 @@ def test_options_that_came_later_do_by_default_what_was_done_before():
         assert with_defaults(config) == {"dataset": expected}
 
 
-@pytest.mark.parametrize("name", names("dataset"))
+@pytest.mark.parametrize("name", of_images("dataset"))
 def test_every_option_of_a_data_set_is_null_by_default_or_has_the_value_of_before(name):
     """Or else a run of before could not be resumed, as it would differ in the option."""
     at_e9b7708 = {"_target_", "data_dir", "batch_size", "image_channels", "image_size", "num_classes"}

@@ -335,6 +335,10 @@ DATA = cases(
         "dataset=cifar10 dataset.copy=gif",
         "dataset.copy is 'gif'; it must be original or png or jpeg or null",
     ),
+    ("an unknown shape of the plane", "dataset=plane dataset.shape=moon", "it must be moons, swiss_roll"),
+    ("a text for a picture", "dataset=plane dataset.shape=file.txt", "file.txt cannot be read as an image"),
+    ("points of three coordinates", "dataset=plane dataset.dim=3", "dim is 3; a point of the plane has 2"),
+    ("an odd width", "dataset=plane network.width=12", "width is 12; it must be a multiple of 8"),
 )
 
 CHECKPOINTS = cases(
@@ -415,6 +419,7 @@ SAMPLING = cases(
     ("a hole without pixels", "task=inpaint task.hole=[0.5,0,0.5,1]", "task: hole is [0.5, 0, 0.5, 1]"),
     ("a mask that is a folder", "task=inpaint task.mask=images", "images cannot be read as an image"),
     ("a time above 1", "task=image_to_image task.t_starts=[2]", "t_starts is 2; it must be in (0, 1]"),
+    ("paths of images", "task=trajectories", "task=filmstrip shows the walk of images"),
     ("three images for pairs", "task=interpolate task.images=[1,2,3]", "pairs are needed"),
     ("an inversion by chance", "task=invert sampler=ddpm", "along the steps of DDIM with eta=0"),
     ("a film out of the folder", "task=filmstrip task.film=../film.gif", "task: film is"),

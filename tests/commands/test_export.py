@@ -8,6 +8,8 @@ import torch
 from diffusers import DDIMPipeline, DiffusionPipeline, UNet2DModel
 
 import diffusion_lightning as dl
+from diffusion_lightning.errors import UserError
+from diffusion_lightning.exchange.base import Exported
 from tests.support.in_process import run_here, succeed_here
 
 EXPORT, IMPORT = "diffusion_lightning/export.py", "diffusion_lightning/import_weights.py"
@@ -144,3 +146,9 @@ def test_a_folder_of_diffusers_trains_on(here):
     with torch.no_grad():
         a, b = before(x, t, torch.tensor([0, 0])), after(x, t, torch.tensor([3, 10]))
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_of_points_is_refused():
+    exported = Exported(None, None, None, None, {"hyper_parameters": {"dataset": {"dim": 2}}})
+    with pytest.raises(UserError, match="this model draws points"):
+        _ = exported.shape

@@ -14,7 +14,7 @@ from diffusion_lightning.config.build import build_denoiser, build_sampling
 from diffusion_lightning.config.changed import changed
 from diffusion_lightning.diffusion.clamp import Clamp
 from diffusion_lightning.diffusion.schedules import Linear
-from diffusion_lightning.networks import UNet
+from diffusion_lightning.networks import MLP, UNet
 from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.training.build import build_callbacks, build_trainer
 from tests.support.configs import CONF, composed, names
@@ -41,7 +41,7 @@ def test_every_option_trains(options, tmp_path):
     # DDPM's network is built once, in its own test; here the wiring counts
     cfg.network.width = 8
     denoiser = build_denoiser(cfg)
-    assert isinstance(denoiser.network, UNet)
+    assert isinstance(denoiser.network, MLP if "dim" in cfg.dataset else UNet)
     build_sampling(cfg)
     build_callbacks(cfg)
     del cfg.hydra
@@ -69,6 +69,7 @@ CHOSEN = {
     "fashion_mnist": ("unet_small", "inception"),
     "image_folder": ("unet_ddpm", "inception"),
     "mnist": ("unet_small", "mnist"),
+    "plane": ("mlp", "identity"),
 }
 """Data set → the network and the extractor that its YAML file chooses."""
 
@@ -78,7 +79,8 @@ def test_a_data_set_chooses_its_network_and_its_extractor(dataset):
     cfg = composed("train", f"dataset={dataset}", "schedule=cosine", "guidance=cfg")
     choices = cfg.hydra.runtime.choices
     assert (choices.network, choices.extractor) == CHOSEN[dataset]
-    assert cfg.network.image_size == cfg.dataset.image_size
+    described = "dim" if dataset == "plane" else "image_size"
+    assert cfg.network[described] == cfg.dataset[described]
     assert (choices.schedule, choices.guidance) == ("cosine", "cfg")
 
 
@@ -124,7 +126,7 @@ def test_experiments_say_what_their_names_say():
         dataset, _, guidance = path.stem.partition("_")
         choices = composed("train", f"experiment={path.stem}").hydra.runtime.choices
         assert (choices.dataset, choices.guidance, choices.network) == (dataset, guidance, CHOSEN[dataset][0])
-        assert choices.schedule == ("cosine" if dataset == "cifar10" else "linear")
+        assert choices.schedule == ("cosine" if dataset in ("cifar10", "plane") else "linear")
 
 
 def test_mnist_network_has_one_to_two_million_parameters():

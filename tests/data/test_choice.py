@@ -11,7 +11,7 @@ from PIL import Image
 import diffusion_lightning as dl
 from diffusion_lightning.config.build import build_data
 from diffusion_lightning.errors import UserError
-from tests.support.configs import composed, names
+from tests.support.configs import composed, of_images
 from tests.support.data import digits, folder_data, save_image
 
 RNG = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def _colours(self, train):
     return dl.TensorImages(torch.from_numpy(pixels), torch.arange(40) % 10)
 
 
-@pytest.mark.parametrize("name", names("dataset"))
+@pytest.mark.parametrize("name", of_images("dataset"))
 @pytest.mark.parametrize(
     "options",
     [

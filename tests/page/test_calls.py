@@ -8,9 +8,10 @@ import torch
 
 import diffusion_lightning as dl
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.page.calls import draw, fill, interpolate, start_from
+from diffusion_lightning.page.calls import check_pictures, draw, fill, interpolate, start_from
 from diffusion_lightning.page.settings import Settings
 from diffusion_lightning.page.walk import Walk
+from diffusion_lightning.samples import picture
 from tests.support.in_process import succeed_here
 
 NAMED = {"checkpoint": "zoo:digits"}
@@ -41,7 +42,13 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("kind", CALLS)
+SLOW = "draw", "unconditional", "fill without a class"
+"""Which add little to the others."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW)) for kind in CALLS]
+)
 def test_page_command_and_python_draw_the_same_bits(kind, hydra, digits, tmp_path, monkeypatch):
     call = CALLS[kind](digits)
     *_, last = Walk(call, call.steps)
@@ -77,6 +84,7 @@ def test_the_model_is_named_with_all_that_it_was_loaded_with(hydra, digits):
     [
         (lambda m: draw(Settings(labels="10"), m), "labels"),
         (lambda m: draw(Settings(labels="cat"), m), "labels"),
+        (lambda m: draw(Settings(num_images=17), m), "images: 17 is not a whole number from 1 to 16"),
         (lambda m: draw(Settings(labels="1", scale=0), m), "leave labels out"),
         (lambda m: draw(Settings(sampler="x"), m), "there is no sampler=x; choose from ddim, ddpm"),
         (lambda m: draw(Settings(sampler="ddim,heun"), m), "there is no sampler=ddim,heun"),
@@ -92,3 +100,14 @@ def test_the_model_is_named_with_all_that_it_was_loaded_with(hydra, digits):
 def test_what_cannot_be_drawn_is_said_before_any_walk(call, message, hydra, digits):
     with pytest.raises(UserError, match=message):
         call(digits)
+
+
+def test_points_are_drawn_in_one_picture_as_the_command_draws_them(hydra, tmp_path):
+    denoiser = dl.Denoiser(dl.MLP(2, 0, width=8, depth=1), dl.Cosine(), dl.V())
+    model = dl.DiffusionModel(denoiser, (2,), dl.Guidance(1.0, 0.0))
+    call = draw(Settings(steps=3, num_images=300, scale=0, clamp="none", seed=3), model)
+    *_, last = Walk(call, call.steps)
+    points = model.sample(num_images=300, sampler=dl.DDIM(3), clamp=dl.NoClamp(), seed=3, progress=False)
+    assert call.names == [""] and last.x0.equal(picture(points)[None])
+    with pytest.raises(UserError, match="this model draws points"):
+        check_pictures(model)

@@ -29,7 +29,7 @@ def test_labels_are_numbers_or_names_between_commas():
         ({"steps": 2.5}, "steps: 2.5"),
         ({"steps": None}, "steps: None"),
         ({"steps": True}, "steps: True"),
-        ({"num_images": 17}, "images: 17"),
+        ({"num_images": 5001}, "images: 5001"),
         ({"seed": -1}, "seed: -1"),
         ({"seed": 2**32}, "seed: 4294967296"),
         ({"scale": 20.1}, "w: 20.1 is not a number from 0 to 20"),

@@ -25,10 +25,10 @@ from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import NotFinite, UserError
 from diffusion_lightning.images import grid_columns, image_grid
 from diffusion_lightning.progress import Lines
-from tests.support.configs import CONF, composed
+from tests.support.configs import composed, of_images
 from tests.support.in_process import run_here
 
-TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
+TASKS = of_images("task")
 
 
 @pytest.fixture

@@ -12,6 +12,14 @@ def names(group):
     return [path.stem for path in sorted((CONF / group).glob("*.yaml"))]
 
 
+OF_POINTS = {"plane", "plane_cfg", "plane_unconditional", "mlp", "identity", "trajectories"}
+"""Options of groups that are for points of the plane, and so not for images."""
+
+
+def of_images(group):
+    return [name for name in names(group) if name not in OF_POINTS]
+
+
 def composed(name, *overrides, with_hydra=True):
     """A command's config; without Hydra's own part it is what the command's function gets."""
     register()

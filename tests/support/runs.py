@@ -32,9 +32,9 @@ SMALL = [
 ]
 
 
-def train_in(folder, *options, callbacks=(), mode="RUN"):
+def train_in(folder, *options, callbacks=(), mode="RUN", small=SMALL):
     """`train.py` in this process: the value that it returns."""
-    cfg = composed("train", *SMALL, f"paths.run_dir={folder}", *options)
+    cfg = composed("train", *small, f"paths.run_dir={folder}", *options)
     cfg.hydra.mode = mode
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):

@@ -28,7 +28,7 @@ def extract(extractor: nn.Module, pixels: Tensor, batch_size: int = 64) -> tuple
     features: list[Tensor] = []
     logits: list[Tensor] = []
     for part in pixels.split(batch_size):
-        filled = pad(part.to(device), (0, 0) * 3 + (0, batch_size - len(part)))
+        filled = pad(part.to(device), (0, 0) * (part.ndim - 1) + (0, batch_size - len(part)))
         for kept, output in zip((features, logits), _forward(extractor, filled), strict=True):
             kept.append(output[: len(part)].cpu())
     return torch.cat(features), torch.cat(logits)

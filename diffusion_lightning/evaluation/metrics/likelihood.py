@@ -29,8 +29,8 @@ class Likelihood(Metric):
         self.steps = None if steps is None else check_at_least("steps", steps)
 
     def __call__(self, compared: Comparison) -> dict[str, Figure]:
-        """bits_bound, bits_flow, each with its standard error; empty without a model."""
-        if compared.likelihood is None:
+        """bits_bound, bits_flow, each with its standard error; empty without a model, and for points."""
+        if compared.likelihood is None or compared.pixels.dtype != torch.uint8:
             return {}
         images = compared.test_images
         n = min(self.num_images, len(images))

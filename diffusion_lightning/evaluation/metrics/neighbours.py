@@ -7,7 +7,7 @@ from diffusion_lightning.captions import Captions
 from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.errors import check_at_least
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
-from diffusion_lightning.images import save_grid
+from diffusion_lightning.samples import save_grid
 
 
 def nearest_images(pixels: Tensor, images: ImageSet, k: int, chunk_size: int = 2000) -> tuple[Tensor, Tensor]:
@@ -63,7 +63,9 @@ class Neighbours(Metric):
         self.columns = check_at_least("columns", columns)
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
-        """nearest (median distance), copies (fraction within half a level of a training image)."""
+        """nearest (median distance), copies (within half a level of a training image); empty for points."""
+        if compared.pixels.dtype != torch.uint8:
+            return {}
         pixels = compared.pixels[: self.num_images]
         distances, numbers = nearest_images(pixels, compared.train_images, self.columns)
         if compared.pictures:

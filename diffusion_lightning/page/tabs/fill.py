@@ -6,7 +6,7 @@ import gradio as gr
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.board import Board, adapt
-from diffusion_lightning.page.calls import Call, fill
+from diffusion_lightning.page.calls import Call, check_pictures, fill
 from diffusion_lightning.page.choices import options
 from diffusion_lightning.page.painter import with_canvas
 from diffusion_lightning.page.pictures import strokes
@@ -31,6 +31,7 @@ def lay_out(board: Board) -> None:
     adapt(board, walk)
 
     def calls(session: Session, model: DiffusionModel, canvas: str, *values: Any) -> list[Call]:
+        check_pictures(model)
         picture = painted.picture(session, model)
         if picture is None:
             raise UserError("there is no picture yet: take the drawn image, or upload one.")

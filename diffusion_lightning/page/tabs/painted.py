@@ -7,6 +7,7 @@ from torch import Tensor
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.board import Board
+from diffusion_lightning.page.calls import check_pictures
 from diffusion_lightning.page.painter import painter
 from diffusion_lightning.page.pictures import uploaded
 from diffusion_lightning.page.sessions import Session
@@ -58,7 +59,11 @@ class Painted:
         return self._put(request, name, drawn)
 
     def _upload(self, name: str, file: str, request: gr.Request) -> tuple[str, str]:
-        return self._put(request, name, lambda session, model: uploaded(file, model.shape))
+        def read(session: Session, model: DiffusionModel) -> Tensor:
+            check_pictures(model)
+            return uploaded(file, model.shape)
+
+        return self._put(request, name, read)
 
     def _anew(self, name: str, request: gr.Request) -> tuple[str, str]:
         return self._put(request, name, self.picture)

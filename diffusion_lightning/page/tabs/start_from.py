@@ -6,7 +6,7 @@ import gradio as gr
 import torch
 
 from diffusion_lightning.page.board import Board
-from diffusion_lightning.page.calls import Call, start_from
+from diffusion_lightning.page.calls import Call, check_pictures, start_from
 from diffusion_lightning.page.painter import with_canvas
 from diffusion_lightning.page.pictures import painted_over, strokes
 from diffusion_lightning.page.sessions import Session
@@ -28,6 +28,7 @@ def lay_out(board: Board) -> None:
 
     def calls(session: Session, model: DiffusionModel, canvas: str, *values: Any) -> list[Call]:
         *settings, t = values
+        check_pictures(model)
         ground = painted.picture(session, model)
         ground = torch.zeros(model.shape, dtype=torch.uint8) if ground is None else ground
         picture = painted_over(ground, strokes(canvas, model.shape[1:]))

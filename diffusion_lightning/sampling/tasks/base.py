@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion_lightning.captions import Captions
 from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.files import atomic_write
-from diffusion_lightning.images import save_grid, to_uint8
+from diffusion_lightning.samples import save_grid, to_stored
 from diffusion_lightning.sampling.request import SamplingRequest
 
 ImageRefs = Sequence[int | str]
@@ -38,18 +38,18 @@ class Task(ABC):
 
 
 def save_rows(rows: Sequence[Tensor], out: Path, captions: Captions | None = None) -> Path:
-    """Write rows of images (B, C, H, W) in [-1, 1] as `grid.png`, with captions, and `samples.npz`."""
-    pixels = to_uint8(torch.cat(list(rows))).cpu()
-    save_npz(pixels, None, out)
-    return save_grid(pixels, out / "grid.png", len(rows[0]), captions)
+    """Write rows of samples (B, *) as `grid.png`, with captions, and `samples.npz`."""
+    stored = to_stored(torch.cat(list(rows))).cpu()
+    save_npz(stored, None, out)
+    return save_grid(stored.unflatten(0, (len(rows), -1)), out / "grid.png", captions=captions)
 
 
-def save_npz(pixels: Tensor, labels: Sequence[int] | None, out: Path) -> Path:
-    """Write uint8 images (N, C, H, W) as `samples.npz`, in the field's evaluation format.
+def save_npz(stored: Tensor, labels: Sequence[int] | None, out: Path) -> Path:
+    """Write samples as they are stored as `samples.npz`, in the field's evaluation format.
 
-    It holds arr_0 uint8 (N, H, W, C) and arr_1 labels (N,), if any.
+    It holds arr_0, images uint8 (N, H, W, C) or points float32 (N, D), and arr_1 labels (N,), if any.
     """
-    arrays = [pixels.permute(0, 2, 3, 1).numpy()]
+    arrays = [stored.movedim(1, -1).numpy()]
     if labels is not None:
         arrays.append(np.array(labels, dtype=np.int64))
     path = out / "samples.npz"
@@ -68,6 +68,14 @@ def save_figure(figure: Any, path: Path) -> Path:
 def task_count(name: str, value: object, least: int = 1) -> int:
     """The value, if it is a count that one batch may have; else a UserError that names it."""
     return check_at_least(name, value, least, 10_000)
+
+
+def check_film(film: str | None, seconds: float) -> None:
+    """Refuse what is no name of a film, WebP or GIF, or no duration."""
+    if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
+        raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
+    if not 0 < seconds <= 600:
+        raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
 
 
 def image_refs(images: ImageRefs) -> list[int | str]:

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from diffusion_lightning.captions import Captions, captioned
 from diffusion_lightning.diffusion.prediction import Prediction
-from diffusion_lightning.errors import UserError
 from diffusion_lightning.images import enlarged, save_film, tiled, to_uint8
+from diffusion_lightning.points import WALK, scatter
+from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.request import SamplingRequest
-from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
+from diffusion_lightning.sampling.tasks.base import Task, check_film, save_rows, task_count
 
 
 class Filmstrip(Task):
@@ -31,10 +32,7 @@ class Filmstrip(Task):
     def __init__(
         self, rows: int = 4, frames: int = 11, film: str | None = "film.webp", seconds: float = 4.0
     ) -> None:
-        if film and (Path(film).name != film or Path(film).suffix not in (".webp", ".gif")):
-            raise UserError(f"film is {film!r}; it must be a file name in .webp or .gif, or null.")
-        if not 0 < seconds <= 600:
-            raise UserError(f"seconds is {seconds}; it must be above 0 and at most 600.")
+        check_film(film, seconds)
         self.rows = task_count("rows", rows)
         self.frames = task_count("frames", frames, 2)
         self.film = film
@@ -65,19 +63,21 @@ class Filmstrip(Task):
         )
         path = save_rows([row for pair in zip(x_t, x0, strict=True) for row in pair], out, captions)
         if self.film:
-            side = max(request.model.shape[1:])
-            frames = [_frame(both, side) for both in walk]
-            if request.captioned:
-                frames = [_captioned(frame, t, self.rows) for frame, t in zip(frames, times, strict=True)]
+            frame = _images if is_image(request.model.shape) else _points
+            frames = [frame(both, t, request.captioned) for both, t in zip(walk, times, strict=True)]
             save_film(frames, out / self.film, self.seconds)
         return path
 
 
-def _captioned(frame: Tensor, t: float, rows: int) -> Tensor:
-    return captioned(frame, Captions(f"t = {t:.3f}", columns=("x_t", "x0")), rows, columns=2)
+def _images(both: tuple[Tensor, Tensor], t: float, named: bool) -> Tensor:
+    """One frame uint8 (C, H', W'): x_t and x0 (B, C, H, W) side by side, one image below the other."""
+    pairs = torch.stack(both, dim=1)
+    frame = enlarged(tiled(to_uint8(pairs.flatten(0, 1)), columns=2)[None], max(pairs.shape[-2:]))[0]
+    captions = Captions(f"t = {t:.3f}", columns=("x_t", "x0"))
+    return captioned(frame, captions, len(pairs), columns=2) if named else frame
 
 
-def _frame(both: tuple[Tensor, Tensor], side: int) -> Tensor:
-    """One frame uint8 (C, H', W'): x_t and x0 (B, C, H, W) side by side."""
-    pairs = torch.stack(both, dim=1).flatten(0, 1)
-    return enlarged(tiled(to_uint8(pairs), columns=2)[None], side)[0]
+def _points(both: tuple[Tensor, Tensor], t: float, named: bool) -> Tensor:
+    """One frame uint8 (3, H', W'): x_t and x0 (B, D) side by side, all points in each."""
+    captions = Captions(f"t = {t:.3f}", rows=("x_t", "x0")) if named else None
+    return scatter(torch.stack(both), captions=captions, extent=WALK)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from diffusion_lightning.captions import Captions
 from diffusion_lightning.errors import check_at_least
-from diffusion_lightning.images import grid_columns, save_grid, to_uint8
+from diffusion_lightning.images import grid_columns
+from diffusion_lightning.samples import save_grid, to_stored
 from diffusion_lightning.sampling.model import NUM_IMAGES
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_npz
@@ -48,12 +49,12 @@ class Generate(Task):
         """Draw batch by batch."""
         n, y = self.num_images, request.y(self.num_images)
         batches = request.model.draw(request.sampling, y, n, request.seed, request.batch_size)
-        pixels = torch.cat([to_uint8(images).cpu() for images in batches])
+        stored = torch.cat([to_stored(images).cpu() for images in batches])
         # The null label stands for no label
         labels = [request.model.num_classes] * n if y is None else y.tolist()
-        path = save_npz(pixels, labels, out)
+        path = save_npz(stored, labels, out)
         numbers = torch.arange(n).split(self.images_per_page)[: self.pages]
-        pictures = [self._page(request, pixels, labels, page, out) for page in numbers]
+        pictures = [self._page(request, stored, labels, page, out) for page in numbers]
         shown = sum(map(len, numbers))
         if pictures and shown < n:
             log.info(
@@ -65,14 +66,14 @@ class Generate(Task):
         return pictures[0] if pictures else path
 
     def _page(
-        self, request: SamplingRequest, pixels: Tensor, labels: Sequence[int], numbers: Tensor, out: Path
+        self, request: SamplingRequest, stored: Tensor, labels: Sequence[int], numbers: Tensor, out: Path
     ) -> Path:
         """Write the picture of the images with these numbers."""
         first, last = int(numbers[0]), int(numbers[-1])
         columns = grid_columns(len(numbers), len(request.cycle or ()))
         names = request.names([labels[i] for i in numbers.tolist()], len(numbers))
-        title = request.title(f"Images {first} to {last} of {len(pixels)}")
+        title = request.title(f"Images {first} to {last} of {len(stored)}")
         captions = Captions.of_images(names, columns, title) if request.captioned else None
         number = first // self.images_per_page + 1
         name = "grid.png" if number == 1 else f"grid_{number}.png"
-        return save_grid(pixels[numbers], out / name, columns, captions)
+        return save_grid(stored[numbers], out / name, columns, captions)

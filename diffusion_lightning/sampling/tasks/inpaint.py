@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows, task_count
 
@@ -50,6 +51,10 @@ class Inpaint(Task):
 
     def __call__(self, request: SamplingRequest, out: Path) -> Path:
         """Fill all holes in one walk."""
+        if not is_image(request.model.shape):
+            raise UserError(
+                "a hole is a part of an image, and this model draws points: choose another task=."
+            )
         x0, labels = request.images(self.images)
         hole, n = self._hole(request.model.shape[1:]).to(x0.device), self.samples
         filled = request.model.inpaint(x0, hole, labels, samples=n, seed=request.seed, **request.options)

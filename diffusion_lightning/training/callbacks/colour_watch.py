@@ -27,7 +27,9 @@ class ColourWatch:
         self.best = {"drift": float("inf"), "saturated": float("inf")}
 
     def __call__(self, samples: Tensor, data: ImageSet) -> dict[str, float]:
-        """Drift and saturation of uint8 samples (N, C, H, W)."""
+        """Drift and saturation of uint8 samples (N, C, H, W); nothing of points, which have no colours."""
+        if samples.dtype != torch.uint8:
+            return {}
         if self._of_data is None:  # once: a set on disk must be decoded
             every = max(1, len(data) // NUM_IMAGES)
             self._of_data = _colours(data[torch.arange(0, len(data), every)[:NUM_IMAGES]][0])

@@ -19,8 +19,8 @@ from diffusion_lightning.evaluation.metrics.fid import fid
 from diffusion_lightning.evaluation.metrics.kid import kernel_distance
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
-from diffusion_lightning.images import to_uint8
 from diffusion_lightning.progress import progress
+from diffusion_lightning.samples import to_stored
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.ema import averaged_weights
 
@@ -149,7 +149,7 @@ class TrackFID(Callback):
             for images, labels, count, _ in generate_sharded(
                 self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
             ):
-                statistics.add(self.extractor, to_uint8(images), labels, count)
+                statistics.add(self.extractor, to_stored(images), labels, count)
                 bar.update(count)
                 late = true_anywhere(time.perf_counter() - start > self.max_seconds)
                 if late and 2 <= statistics.n < n:

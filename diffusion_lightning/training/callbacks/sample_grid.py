@@ -8,12 +8,13 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from diffusion_lightning.data.base import ImageData, data_of
+from diffusion_lightning.data.base import SampleData, data_of
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.errors import NotFinite, check_at_least
-from diffusion_lightning.images import grid_columns, image_grid, save_png, to_uint8
+from diffusion_lightning.images import grid_columns, save_png
 from diffusion_lightning.loggers import log_image
+from diffusion_lightning.samples import picture, to_stored
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.sampling.labels import class_captions
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
@@ -115,7 +116,7 @@ class SampleGrid(Callback):
         if self.captions and (num_labels or data.notice):
             labels = [i % num_labels for i in range(n)] if num_labels else []
             captions = class_captions(labels, columns, num_labels, data.class_names, data.notice)
-        grid = image_grid(images, columns, captions)
+        grid = picture(images, columns, captions)
         save_png(grid, path)
         colours = self._watch(images, data.train_images)
         for logger in trainer.loggers:
@@ -123,15 +124,15 @@ class SampleGrid(Callback):
             logger.log_metrics(colours, trainer.global_step - 1)  # Lightning's number of the last step
         log.info("samples: %s", path)
 
-    def _num_labels(self, data: ImageData) -> int:
+    def _num_labels(self, data: SampleData) -> int:
         return data.num_classes if self.sampling.guidance.uses_labels else 0
 
     def _images(self, trainer: Trainer, module: Any) -> Tensor:
-        """All images, uint8 (N, C, H, W) on the CPU; each process draws its shard."""
+        """All images as they are stored, (N, *) on the CPU; each process draws its shard."""
         data = data_of(trainer)
         num_labels = self._num_labels(data)
         classes = range(num_labels) if num_labels else None
         batches = generate_sharded(
             self.sampling, module.denoiser, classes, self.num_images, data.shape, self.seed, self.batch_size
         )
-        return torch.cat([gather_in_order(to_uint8(images), count).cpu() for images, _, count, _ in batches])
+        return torch.cat([gather_in_order(to_stored(images), count).cpu() for images, _, count, _ in batches])

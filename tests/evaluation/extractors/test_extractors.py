@@ -13,7 +13,7 @@ from diffusion_lightning.evaluation.extractors import Classifier
 from diffusion_lightning.evaluation.extractors.extract import extract, extractor_sha256
 from diffusion_lightning.evaluation.extractors.loading import SHIPPED
 from diffusion_lightning.hashing import file_sha256
-from tests.support.configs import composed, names
+from tests.support.configs import composed, of_images
 from tests.support.images import Pixels, random_pixels
 
 SMALL = {"image_channels": 1, "num_classes": 3, "widths": [4, 6]}
@@ -44,7 +44,7 @@ def test_the_mnist_classifier_tells_features_apart():
     assert features.min() == 0 and (features.std(0) > 0).float().mean() > 0.5
 
 
-@pytest.mark.parametrize("name", names("extractor"))
+@pytest.mark.parametrize("name", of_images("extractor"))
 def test_every_extractor_has_a_hash_in_its_config(name):
     cfg = shipped(name)
     assert OmegaConf.is_missing(cfg, "_target_") if name == "module" else len(cfg.sha256) == 64
