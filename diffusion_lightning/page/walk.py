@@ -31,8 +31,8 @@ class Frame:
         step: 1 … steps.
         steps: times of the grid.
         t: the time.
-        x_t, x0: the samples and the prediction, as 8-bit pixels (B, C, H, W) on the CPU; of points (B, D), one
-            scatter (1, C, H, W).
+        x_t, x0: the samples and the prediction, as 8-bit pixels (B, C, H, W) on the CPU; of points (B, D)
+            one scatter (1, C, H, W).
     """
 
     step: int
