@@ -1,5 +1,6 @@
-"""Draw the pictures of docs/playground.md: `python -m tests.browser.screenshots [checkpoint]`."""
+"""Draw the pictures of docs/playground.md: `python -m tests.browser.screenshots [checkpoint] [run]`."""
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,13 +17,16 @@ FOLLOWED = [
     *("experiment=digits_cfg", "network.width=16", "optimizer.lr=8e-3", "trainer.max_epochs=6"),
     *("callbacks.sample_grid.every_n_epochs=1", "callbacks.sample_grid.num_images=40", "sampler.steps=20"),
 ]
-"""A small training, which the last picture follows."""
+"""A small training, which the last picture follows, unless a run is given."""
 
 
-def main(checkpoint="zoo:digits"):
+def main(checkpoint="zoo:digits", run=None):
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        succeed("train.py", *FOLLOWED, cwd=folder, timeout=600)
+        if run is None:
+            succeed("train.py", *FOLLOWED, cwd=folder, timeout=600)
+        else:
+            shutil.copytree(run, folder / "outputs" / Path(run).name)
         with started(folder, checkpoint) as playground:
             with chromium(playwright, folder / "wide") as context:
                 page = context.new_page()
