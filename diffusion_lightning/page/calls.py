@@ -99,15 +99,19 @@ class Call:
 def draw(settings: Settings, model: DiffusionModel) -> Call:
     """Images of a seed, as `task=generate` draws them."""
     sampling, labels = _asked(settings, model)
-    arguments = {"labels": labels, "num_images": settings.num_images}
+    n = settings.num_images
+    # Whose walk is watched as a whole
+    together = {} if is_image(model.shape) else {"batch_size": n}
+    arguments = {"labels": labels, "num_images": n, **together}
+    options = [*_labels(labels), f"num_images={n}", *(f"{k}={v}" for k, v in together.items())]
     cycle = labels or model.all_classes(sampling.guidance)
     return Call(
         model,
         "sample",
         _given(arguments) | _options(sampling, model) | {"seed": settings.seed},
-        [*settings.options, *_labels(labels), f"num_images={settings.num_images}", f"seed={settings.seed}"],
+        [*settings.options, *options, f"seed={settings.seed}"],
         _steps(sampling, model),
-        _names(cycle, settings.num_images, model),
+        _names(cycle, n, model),
     )
 
 

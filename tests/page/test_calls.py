@@ -102,12 +102,16 @@ def test_what_cannot_be_drawn_is_said_before_any_walk(call, message, hydra, digi
         call(digits)
 
 
-def test_points_are_drawn_in_one_picture_as_the_command_draws_them(hydra, tmp_path):
+def test_points_are_drawn_in_one_walk_and_one_picture(hydra):
     denoiser = dl.Denoiser(dl.MLP(2, 0, width=8, depth=1), dl.Cosine(), dl.V())
     model = dl.DiffusionModel(denoiser, (2,), dl.Guidance(1.0, 0.0))
     call = draw(Settings(steps=3, num_images=300, scale=0, clamp="none", seed=3), model)
     *_, last = Walk(call, call.steps)
-    points = model.sample(num_images=300, sampler=dl.DDIM(3), clamp=dl.NoClamp(), seed=3, progress=False)
+    namespace = {"model": model, "dl": dl}
+    (line,) = (line for line in call.python(NAMED).splitlines() if line.startswith("images ="))
+    exec(line, namespace)
+    points = namespace["images"]
+    assert points.shape == (300, 2) and "num_images=300 batch_size=300" in call.command(NAMED)
     assert call.names == [""] and last.x0.equal(picture(points)[None])
     with pytest.raises(UserError, match="this model draws points"):
         check_pictures(model)
