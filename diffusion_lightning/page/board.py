@@ -47,7 +47,8 @@ def lay_out(playground: Playground) -> Board:
     """The controls, set to what suits the first model."""
     places = playground.places
     model = playground.models(places.start)
-    start = Settings(scale=model.guidance.scale)
+    most = most_samples(model)
+    start = Settings(scale=model.guidance.scale, num_images=_usual(most))
     name = gr.Dropdown(
         places.models(),
         value=places.start,
@@ -56,14 +57,14 @@ def lay_out(playground: Playground) -> Board:
         elem_id="model",
     )
     about = gr.HTML(described(model), elem_id="about")
-    controls = image_controls(start) | walk_controls("a", start)
+    controls = image_controls(start, most) | walk_controls("a", start)
     board = Board(playground, name, controls)
     name.change(_about(playground), [name], [about], show_progress="hidden", api_visibility="private")
     adapt(board, controls)
 
     def of_images(name: str) -> Any:
         most = most_samples(playground.models(name))
-        return gr.Slider(maximum=most, value=1 if most <= MOST_IMAGES else most // 5)
+        return gr.Slider(maximum=most, value=_usual(most))
 
     name.change(
         _kept(of_images),
@@ -73,6 +74,11 @@ def lay_out(playground: Playground) -> Board:
         api_visibility="private",
     )
     return board
+
+
+def _usual(most: int) -> int:
+    """How many samples are drawn at first: one image, or enough points to see where they are."""
+    return 1 if most == MOST_IMAGES else 1000
 
 
 def adapt(board: Board, controls: Controls) -> None:

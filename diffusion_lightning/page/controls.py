@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion_lightning.page.choices import options
-from diffusion_lightning.page.settings import MOST_IMAGES, MOST_SCALE, MOST_STEPS, Settings
+from diffusion_lightning.page.settings import MOST_SCALE, MOST_STEPS, Settings
 
 Controls = dict[str, Any]
 """Field of `Settings` → component."""
@@ -51,8 +51,8 @@ def walk_controls(name: str, start: Settings) -> Controls:
     return controls
 
 
-def image_controls(start: Settings) -> Controls:
-    """Labels, number of images and seed."""
+def image_controls(start: Settings, most: int) -> Controls:
+    """Labels, number of images, up to the most that a walk may have, and seed."""
     controls = {}
     with gr.Row():
         controls["labels"] = gr.Textbox(
@@ -60,6 +60,6 @@ def image_controls(start: Settings) -> Controls:
         )
         controls["seed"] = gr.Number(start.seed, label="seed", precision=0, min_width=120, elem_id="seed")
     controls["num_images"] = gr.Slider(
-        1, MOST_IMAGES, start.num_images, step=1, precision=0, label="images", elem_id="images"
+        1, most, start.num_images, step=1, precision=0, label="images", elem_id="images"
     )
     return controls
