@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all test-places test-wheel test-notebooks docs docs-serve pictures gallery bench lint format
+.PHONY: demo test test-all test-places test-wheel test-notebooks test-browser docs docs-serve pictures gallery bench lint format
 demo: .venv/ready  ## draw a grid from the zoo, then train such a model (a few minutes) and draw its grid
 	$(BIN)/python sample.py checkpoint=zoo:digits out=outputs/demo/$(STAMP)/zoo
 	@echo "Digits of a model that comes along, one class per column: outputs/demo/$(STAMP)/zoo/grid.png"
@@ -27,6 +27,9 @@ test-wheel: .venv/ready  ## the package as a user installs it, without a clone
 
 test-notebooks: .venv/ready  ## every notebook of docs/notebooks/, from top to bottom
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs/test_notebooks.py
+
+test-browser: .venv/ready  ## the playground in headless Chromium, which has to be installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser
 
 docs: .venv/ready  ## the documentation, into site/; a broken link or a missing docstring ends it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

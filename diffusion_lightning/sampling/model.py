@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from diffusion_lightning.diffusion.clamp import Clamp, Static
+from diffusion_lightning.diffusion.clamp import Clamp, KnownPixels, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
-from diffusion_lightning.diffusion.level import Level
+from diffusion_lightning.diffusion.level import Level, check_start
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.likelihood.variational_bound import checked
 from diffusion_lightning.diffusion.noise import ImageNoise, Noise
@@ -67,7 +67,8 @@ class DiffusionModel:
 
     Every method takes `sampler` (DDIM with 50 steps unless given), `clamp` (`Static()` unless given) and
     `guidance`: a scale w of x0 = x0_null + w (x0_y - x0_null), a `Guidance` (whose p_uncond is replaced by
-    the model's), or None for the guidance that the model was trained with. `progress=False` hides the bar.
+    the model's), or None for the guidance that the model was trained with. `progress=False` hides the bar;
+    `callback(i, t, prediction)` sees every prediction at a time of a walk's grid.
 
     Args:
         denoiser: the trained denoiser; it is put into evaluation mode.
@@ -153,6 +154,7 @@ class DiffusionModel:
         batch_size: int = 50,
         latents: Tensor | None = None,
         progress: bool = True,
+        callback: WalkCallback | None = None,
     ) -> Tensor:
         """Draw images (N, C, H, W): those that `sample.py` draws from the same checkpoint.
 
@@ -164,6 +166,7 @@ class DiffusionModel:
             guidance: see the class.
             clamp: see the class.
             progress: see the class.
+            callback: see the class.
             seed: of all noise.
             batch_size: images per walk; changes speed and memory, never an image.
             latents: (N, C, H, W) in place of the first noise, such as `invert` gives. The network then
@@ -181,7 +184,7 @@ class DiffusionModel:
         y = self.y(cycle, n, sampling.guidance)
         precision = nullcontext() if latents is None else self.denoiser.in_float32()
         with precision:
-            return torch.cat(list(self.draw(sampling, y, n, seed, batch_size, latents, progress)))
+            return torch.cat(list(self.draw(sampling, y, n, seed, batch_size, latents, progress, callback)))
 
     def invert(
         self,
@@ -236,14 +239,17 @@ class DiffusionModel:
         guidance: float | Guidance | None = None,
         clamp: Clamp | None = None,
         seed: int = 0,
+        to_seed: int | None = None,
         refinements: int = 2,
         progress: bool = True,
+        callback: WalkCallback | None = None,
     ) -> Tensor:
         """Draw strips (P, points, C, H, W) from A to B along the arc between their latents, in one walk.
 
         A and B in turn are given as images (which are inverted), as latents, or else are the images 0, 1, …
-        that `sample` draws from this seed; these are then the ends of the strips. Where A and B have
-        different labels, x0 goes from one label's to the other's.
+        that `sample` draws from this seed; these are then the ends of the strips. With another seed to go to,
+        a strip leads from image 0, 1, … of the one to the image of that number of the other. Where A and B
+        have different labels, x0 goes from one label's to the other's.
 
         Source: Song, Meng & Ermon 2021 (DDIM), section 5.3.
 
@@ -258,7 +264,9 @@ class DiffusionModel:
             guidance: see the class.
             clamp: see the class.
             progress: see the class.
+            callback: see the class.
             seed: of all noise.
+            to_seed: of the noise of B, if not that of A.
             refinements: of the inversion.
 
         Raises:
@@ -268,6 +276,8 @@ class DiffusionModel:
         sampling, given = self.sampling(sampler, guidance, clamp), images is not None or latents is not None
         if images is not None and latents is not None:
             raise UserError("images and latents are both given; one of them is enough.")
+        if given and to_seed is not None:
+            raise UserError("to_seed leads to a drawn image, but images or latents are given; leave it out.")
         u = torch.linspace(0, 1, check_at_least("points", points, 2), dtype=torch.float64)
         x0 = None if images is None else self._images(images)
         z = None if latents is None else self._images(latents, "latents")
@@ -281,7 +291,11 @@ class DiffusionModel:
         a = [i for i in range(0, count, 2) for _ in u]
         b = [i + 1 for i in a]
         u = u.repeat(count // 2)
-        noise = SlerpNoise(self.noise(seed, a), self.noise(seed, b), u)
+        if to_seed is None:
+            noise = SlerpNoise(self.noise(seed, a), self.noise(seed, b), u)
+        else:
+            pair = [i // 2 for i in a]
+            noise = SlerpNoise(self.noise(seed, pair), self.noise(to_seed, pair), u)
         # The first noise is drawn in any case, so that no later step sees it again
         x = noise()
         with self.denoiser.in_float32() if given else nullcontext():
@@ -293,8 +307,97 @@ class DiffusionModel:
             if y is not None:
                 changes["guidance"] = LabelMorph(sampling.guidance, y[b], u)
             start = None if y is None else y[a]
-            strips = self.walk(replace(sampling, **changes), noise, start, x=x, progress=progress)
+            sampling = replace(sampling, **changes)
+            strips = self.walk(sampling, noise, start, x=x, progress=progress, callback=callback)
         return strips.view(count // 2, -1, *self.shape)
+
+    def inpaint(
+        self,
+        images: Tensor,
+        hole: Tensor,
+        labels: Labels = None,
+        *,
+        samples: int = 1,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+        seed: int = 0,
+        progress: bool = True,
+        callback: WalkCallback | None = None,
+    ) -> Tensor:
+        """Fill the hole of images, in one walk: (N, samples, C, H, W), known pixels exact.
+
+        Any sampler fills it (`KnownPixels`). RePaint's own walk, which comes back again and again, is
+        `PredictorCorrector(predictor=DDPM(), corrector=Resample(), n_corrections=4)`.
+
+        Source: Lugmayr et al. 2022 (RePaint, arXiv 2201.09865), algorithm 1.
+
+        Args:
+            images: (N, C, H, W), in [-1, 1] or uint8.
+            hole: where pixels are unknown, bool, of a shape that broadcasts to (C, H, W).
+            labels: classes of the images, in turn, by number or by name; None fills without a class.
+            samples: fillings of each image.
+            sampler: see the class.
+            guidance: see the class.
+            clamp: see the class.
+            progress: see the class.
+            callback: see the class.
+            seed: of all noise.
+
+        Raises:
+            UserError: if the images or the hole are of another shape, or the hole has no pixel.
+        """
+        x0, sampling = self._images(images), self.sampling(sampler, guidance, clamp)
+        known = x0.repeat_interleave(check_at_least("samples", samples, 1, 10_000), dim=0)
+        if not hole.any():
+            raise UserError("the hole has no pixel; it must be True somewhere.")
+        filled = replace(sampling, clamp=KnownPixels(sampling.clamp, known, hole.to(self.device)))
+        y = self.y(self._asked(labels, sampling.guidance), len(x0), sampling.guidance)
+        y = None if y is None else y.repeat_interleave(samples)
+        noise = self.noise(seed, range(len(known)))
+        return self.walk(filled, noise, y, progress=progress, callback=callback).view(
+            len(x0), samples, *self.shape
+        )
+
+    def image_to_image(
+        self,
+        images: Tensor,
+        t_start: float,
+        labels: Labels = None,
+        *,
+        sampler: Sampler | None = None,
+        guidance: float | Guidance | None = None,
+        clamp: Clamp | None = None,
+        seed: int = 0,
+        progress: bool = True,
+        callback: WalkCallback | None = None,
+    ) -> Tensor:
+        """What the model makes of images (N, C, H, W) whose noise is that of a time.
+
+        x_t = α x0 + σ ε at t_start, then the sampler's walk from there.
+
+        Source: Meng et al. 2022 (SDEdit, arXiv 2108.01073), algorithm 2.
+
+        Args:
+            images: (N, C, H, W), in [-1, 1] or uint8.
+            t_start: in (0, 1]; the later, the less of the images remains.
+            labels: classes of the images, in turn, by number or by name; None draws without a class.
+            sampler: see the class.
+            guidance: see the class.
+            clamp: see the class.
+            progress: see the class.
+            callback: see the class.
+            seed: of all noise.
+
+        Raises:
+            UserError: if the images are of another shape, or the time is out of its range.
+        """
+        t, schedule = check_start(t_start), self.denoiser.schedule
+        x0, sampling = self._images(images), self.sampling(sampler, guidance, clamp)
+        y = self.y(self._asked(labels, sampling.guidance), len(x0), sampling.guidance)
+        noise = self.noise(seed, range(len(x0)))
+        x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
+        return self.walk(sampling, noise, y, x=x_t, t_start=t, progress=progress, callback=callback)
 
     def likelihood(
         self,
@@ -394,6 +497,7 @@ class DiffusionModel:
         batch_size: int,
         latents: Tensor | None = None,
         progress: bool = True,
+        callback: WalkCallback | None = None,
     ) -> Iterator[Tensor]:
         """Yield images 0 … num_images - 1 of the seed, with labels y (num_images,), batch by batch."""
         check_at_least("seed", seed, 0, 2**64 - 1)
@@ -403,6 +507,12 @@ class DiffusionModel:
         self.prepare(total)
         labels = None if y is None else y.tolist()
         with show(total, "sampling", "evaluation", progress) as bar:
+
+            def watch(i: int, t: float, prediction: Prediction) -> None:
+                bar.update(1 if i == 0 else 1 + sampler.step_evaluations)
+                if callback is not None:
+                    callback(i, t, prediction)
+
             for images, nfe in generate(
                 sampling,
                 self.denoiser,
@@ -411,7 +521,7 @@ class DiffusionModel:
                 self.shape,
                 seed,
                 batch_size,
-                lambda i, *_: bar.update(1 if i == 0 else 1 + sampler.step_evaluations),
+                watch,
                 latents,
             ):
                 self.walks.append(Walk(nfe, self.dtype))

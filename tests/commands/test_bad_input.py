@@ -552,6 +552,22 @@ REPORTS = cases(
     ("a seed for what draws nothing", "run seed=3", "seed is unknown; there are run, against"),
 )
 
+PLAYGROUND = cases(
+    "diffusion_lightning/playground.py",
+    ("a page without a model", "checkpoint=null", "which model? Give checkpoint="),
+    ("a page for a model that is not there", "checkpoint=nowhere", "no checkpoint at nowhere"),
+    ("a folder of runs that is not there", "folders=[nowhere]", "folders: nowhere is no folder"),
+    ("a folder of runs for a list", "folders=run", "Write folders=[run]"),
+    ("no walks", "walks=0", "walks is 0; it must be an integer of at least 1 and at most 64"),
+    (
+        "a port that is none",
+        "port=99999",
+        "port is 99999; it must be an integer of at least 1 and at most 65535",
+    ),
+    ("half a share", "share=half", "share is 'half'; it must be true or false"),
+    ("an option that the page has itself", "seed=3", "seed is unknown; there are"),
+)
+
 CASES = [
     *COMMAND_LINE,
     *TRAINING,
@@ -564,6 +580,7 @@ CASES = [
     *IMPORTS,
     *HUB,
     *REPORTS,
+    *PLAYGROUND,
 ]
 
 FOLDER = "train.py dataset=image_folder dataset.image_size=8 network=unet_tiny"
@@ -597,6 +614,7 @@ SMALL = {
     "diffusion_lightning/export.py": "checkpoint=run out=new",
     "diffusion_lightning/import_weights.py": "out=new/imported.ckpt",
     "diffusion_lightning/report.py": "",
+    "diffusion_lightning/playground.py": "checkpoint=run",
 }
 """What stands before the arguments of a case, which win."""
 

@@ -116,6 +116,66 @@ def test_a_strip_between_images_or_their_latents_ends_with_them():
     assert model.interpolate(latents=latents, labels=[0, 1], points=3, **FINE).equal(strips)
 
 
+def test_a_strip_to_another_seed_ends_with_an_image_of_each():
+    model, options = gaussians(), {"sampler": dl.DDPM(20), "progress": False}
+    (a, c), (b, d) = (
+        model.sample(labels, seed=seed, **options) for labels, seed in (([0, 0], 2), ([1, 1], 7))
+    )
+    strips = model.interpolate(pairs=2, points=3, labels=[0, 1], seed=2, to_seed=7, **options)
+    torch.testing.assert_close(
+        strips[:, [0, 2]], torch.stack([a, b, c, d]).view(2, 2, 1, 4, 4), rtol=0, atol=1e-4
+    )
+
+
+def test_a_hole_is_filled_as_its_pixels_are_drawn_and_known_ones_stay():
+    """Pixels of this model are independent: each in the hole is the one that is drawn from the same noise."""
+    model, options = gaussians(), {"sampler": dl.DDPM(20), "seed": 3, "guidance": 2, "progress": False}
+    hole = torch.zeros(4, 4, dtype=torch.bool)
+    hole[1:3, :2] = True
+    known = dl.to_uint8(noise(2, 9).clamp(-1, 1))
+    filled = model.inpaint(known, hole, [1, 0], samples=3, **options)
+    drawn = model.sample([1, 1, 1, 0, 0, 0], **options).view(2, 3, 1, 4, 4)
+    assert filled[..., hole].equal(drawn[..., hole])
+    assert filled[..., ~hole].equal(dl.from_uint8(known)[:, None].expand(-1, 3, -1, -1, -1)[..., ~hole])
+    without = model.inpaint(known, hole, **options)
+    torch.testing.assert_close(
+        without[:, 0][..., hole], model.sample(num_images=2, **options | {"guidance": 0})[..., hole]
+    )
+
+
+def test_an_image_with_the_noise_of_a_time_goes_where_the_flow_carries_it():
+    model, schedule, t = gaussians(), dl.Cosine(), 0.6
+    images = noise(2, 9).clamp(-1, 1)
+    found = model.image_to_image(images, t, [0, 1], seed=3, **FINE)
+    x_t = schedule.alpha(t) * images + schedule.sigma(t) * noise(2, 3)
+
+    def scale(t):
+        return (schedule.alpha(t) ** 2 * STD**2 + schedule.sigma(t) ** 2).sqrt()
+
+    # The latent that the exact flow carries to x_t
+    means = torch.tensor(MEANS[:2]).view(-1, 1, 1, 1)
+    z = schedule.alpha(1.0) * means + scale(1.0) / scale(t) * (x_t - schedule.alpha(t) * means)
+    torch.testing.assert_close(found, flow(z, MEANS[:2], t / 400).float(), rtol=0, atol=5e-3)
+
+
+def test_a_callback_sees_every_step_and_changes_nothing():
+    model, options = gaussians(), {"sampler": dl.DDPM(6), "seed": 5, "progress": False}
+    hole, images = torch.ones(4, 4, dtype=torch.bool), noise(2).clamp(-1, 1)
+    calls = (
+        lambda **more: model.sample([0, 1], **options, **more),
+        lambda **more: model.interpolate(pairs=1, **options, **more)[0],
+        lambda **more: model.inpaint(images, hole, **options, **more)[:, 0],
+        lambda **more: model.image_to_image(images, 0.5, **options, **more),
+    )
+    for call in calls:
+        seen = []
+        found = call(callback=lambda *step, seen=seen: seen.append(step))
+        assert found.equal(call()) and seen[-1][2].x0.equal(found)
+        assert [i for i, *_ in seen] == list(range(6)) and [t for _, t, _ in seen] == sorted(
+            (t for _, t, _ in seen), reverse=True
+        )
+
+
 def test_likelihood_is_that_of_the_class_or_of_no_class():
     """Of a Gaussian far wider than a level, P(pixels) is the density times the level's width."""
     model, pixels = gaussians(), dl.to_uint8(flow(noise(5), MEANS[2:], 0.0).float())
@@ -245,6 +305,14 @@ def test_it_moves_to_a_device():
         (lambda m: m.interpolate(noise(2), latents=noise(2)), "one of them"),
         (lambda m: m.interpolate(points=1), "points is 1"),
         (lambda m: m.interpolate(pairs=0), "pairs is 0"),
+        (lambda m: m.interpolate(noise(2), to_seed=1), "leave it out"),
+        (lambda m: m.interpolate(to_seed=-1), "seed is -1"),
+        (lambda m: m.inpaint(noise(1), torch.zeros(4, 4, dtype=torch.bool)), "the hole has no pixel"),
+        (lambda m: m.inpaint(noise(1), torch.ones(4, 4)), "it must be bool"),
+        (lambda m: m.inpaint(noise(1), torch.ones(3, 4, dtype=torch.bool)), "the mask is"),
+        (lambda m: m.inpaint(noise(1), torch.ones(4, 4, dtype=torch.bool), samples=0), "samples is 0"),
+        (lambda m: m.image_to_image(noise(1), 0), "t_start is 0"),
+        (lambda m: m.image_to_image(noise(1), 0.5, [2]), "class numbers"),
         (lambda m: m.likelihood(noise(2)), "8-bit"),
         (lambda m: m.likelihood(dl.to_uint8(noise(2))[..., :3]), r"the pixels are \(2, 1, 4, 3\)"),
         (lambda m: m.likelihood(dl.to_uint8(noise(2)), steps=0), "steps is 0"),

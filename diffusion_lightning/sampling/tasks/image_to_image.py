@@ -41,11 +41,9 @@ class ImageToImage(Task):
         """Draw one column at a time."""
         x0, labels = request.images(self.images)
         y = request.model.y(labels, len(x0), request.sampling.guidance)
-        schedule, columns = request.model.denoiser.schedule, [x0]
+        columns = [x0]
         for t in self.t_starts:
-            noise = request.noise(range(len(x0)))
-            x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * noise()
-            columns.append(request.draw(noise, y, x=x_t, t_start=t))
+            columns.append(request.model.image_to_image(x0, t, labels, seed=request.seed, **request.options))
         captions = request.captions(
             "Image to image: the original, and walks from x_t = alpha x0 + sigma eps at a time t",
             rows=request.sources(self.images, y),

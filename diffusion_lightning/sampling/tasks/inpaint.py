@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from diffusion_lightning.diffusion.clamp import KnownPixels
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.samples import is_image
 from diffusion_lightning.sampling.request import SamplingRequest
@@ -58,12 +57,8 @@ class Inpaint(Task):
             )
         x0, labels = request.images(self.images)
         hole, n = self._hole(request.model.shape[1:]).to(x0.device), self.samples
-        known = x0.repeat_interleave(n, dim=0)
-        y = request.model.y(labels, len(x0), request.sampling.guidance)
-        y = None if y is None else y.repeat_interleave(n)
-        clamp = KnownPixels(request.sampling.clamp, known, hole)
-        filled = request.draw(request.noise(range(len(known))), y, clamp=clamp)
-        shown = x0, x0.masked_fill(hole, 0.0), *filled.view(-1, n, *x0.shape[1:]).unbind(1)
+        filled = request.model.inpaint(x0, hole, labels, samples=n, seed=request.seed, **request.options)
+        shown = x0, x0.masked_fill(hole, 0.0), *filled.unbind(1)
         captions = request.captions(
             "Inpainting: the original, its hole in grey, and fillings of the hole",
             rows=request.sources(self.images, request.model.y(labels, len(x0), request.sampling.guidance)),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from diffusion_lightning.errors import UserError
+from diffusion_lightning.errors import UserError, check_at_least
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs, save_rows, task_count
 
@@ -11,8 +11,9 @@ from diffusion_lightning.sampling.tasks.base import ImageRefs, Task, image_refs,
 class Interpolate(Task):
     """One row per pair, from A (left) to B (right), along the arc between their latents.
 
-    Drawn pairs are images (0, 1), (2, 3), … of the seed, which are the ends of the rows. Real pairs are
-    inverted first. Where A and B have different labels, x0 goes from one label's to the other's.
+    Drawn pairs are images (0, 1), (2, 3), … of the seed, which are the ends of the rows; or, with another
+    seed to go to, images (0, 0), (1, 1), … of the two. Real pairs are inverted first. Where A and B have
+    different labels, x0 goes from one label's to the other's.
 
     Source: Song, Meng & Ermon 2021 (DDIM), section 5.3.
 
@@ -21,6 +22,7 @@ class Interpolate(Task):
         points: images in a row, the ends included.
         images: files, or numbers of test images, A and B in turn; None draws them.
         refinements: of the inversion.
+        to_seed: of the drawn images B, if not that of the images A.
     """
 
     unread: ClassVar = {"num_images": "task.pairs"}
@@ -31,6 +33,7 @@ class Interpolate(Task):
         points: int = 9,
         images: ImageRefs | None = None,
         refinements: int = 2,
+        to_seed: int | None = None,
     ) -> None:
         self.images = None if images is None else image_refs(images)
         if self.images is not None and len(self.images) % 2:
@@ -38,6 +41,9 @@ class Interpolate(Task):
         self.pairs = task_count("pairs", pairs)
         self.points = task_count("points", points, 2)
         self.refinements = task_count("refinements", refinements)
+        self.to_seed = to_seed if to_seed is None else check_at_least("to_seed", to_seed, 0, 2**64 - 1)
+        if self.images is not None and to_seed is not None:
+            raise UserError("to_seed leads to a drawn image, but images are given; leave it out.")
 
     def evaluations(self, request: SamplingRequest) -> int:
         """One walk, and the inversion of real images."""
@@ -55,12 +61,12 @@ class Interpolate(Task):
             points=self.points,
             labels=labels,
             seed=request.seed,
+            to_seed=self.to_seed,
             refinements=self.refinements,
             **request.options,
         )
         if self.images is None:
-            numbers = range(2 * self.pairs)
-            names = request.drawn(numbers, request.y(len(numbers)))
+            names = self._drawn(request)
         else:
             names = [name.replace("\n", " ") for name in request.sources(self.images, labels)]
         captions = request.captions(
@@ -69,3 +75,12 @@ class Interpolate(Task):
             columns=["A", *(f"u={i / (self.points - 1):.3g}" for i in range(1, self.points - 1)), "B"],
         )
         return save_rows(list(strips), out, captions)
+
+    def _drawn(self, request: SamplingRequest) -> list[str]:
+        """What pictures call the drawn images A and B, in turn."""
+        count = 2 * self.pairs
+        if self.to_seed is None:
+            return request.drawn(range(count), request.y(count))
+        names = request.drawn([i // 2 for i in range(count)], request.y(count))
+        seeds = request.seed, self.to_seed
+        return [f"seed {seeds[i % 2]}, {name}" for i, name in enumerate(names)]

@@ -1,0 +1,86 @@
+"""What each open page holds for itself: its walks, their frames, its pictures."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from diffusion_lightning.page.calls import Call
+from diffusion_lightning.page.walk import Frame, Walk
+
+MOST_SESSIONS = 50
+"""Of more open pages, the one that was not used for longest loses what it holds."""
+
+
+@dataclass(eq=False)
+class Shown:
+    """The walks of one tab: what they draw, and all of their frames so far."""
+
+    calls: Sequence[Call]
+    walks: Sequence[Walk]
+    frames: list[list[Frame]] = field(default_factory=list)
+
+    def stop(self) -> None:
+        """End the walks at their next step."""
+        for walk in self.walks:
+            walk.stop()
+
+
+@dataclass(eq=False)
+class Session:
+    """One open page.
+
+    Args:
+        shown: tab → its walks.
+        pictures: tab → the picture that is changed there, uint8 (C, H, W).
+    """
+
+    shown: dict[str, Shown] = field(default_factory=dict)
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+
+    def begin(self, tab: str, calls: Sequence[Call]) -> Shown:
+        """New walks of a tab, in place of those before, which are stopped."""
+        self.stop(tab)
+        self.shown[tab] = Shown(calls, [Walk(call, call.steps) for call in calls])
+        return self.shown[tab]
+
+    def stop(self, tab: str | None = None) -> None:
+        """Stop the walks of a tab, or of all."""
+        for name in [tab] if tab else list(self.shown):
+            if name in self.shown:
+                self.shown[name].stop()
+
+    @property
+    def drawn(self) -> Tensor | None:
+        """The first image of the first tab, uint8 (C, H, W), if one was drawn."""
+        drawn = self.shown.get("draw")
+        return drawn.frames[-1][0].x0[0] if drawn and drawn.frames else None
+
+
+class Sessions:
+    """The open pages by the key that each browser tab made for itself."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._one_at_a_time = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def of(self, key: str | None) -> Session:
+        """The session of a key, made if it is new."""
+        with self._one_at_a_time:
+            session = self._open.pop(str(key), None) or Session()
+            self._open[str(key)] = session
+            while len(self._open) > MOST_SESSIONS:
+                self._open.popitem(last=False)[1].stop()
+            return session
+
+    def end(self, key: str | None) -> None:
+        """Forget a page that was closed, and stop its walks."""
+        with self._one_at_a_time:
+            session = self._open.pop(str(key), None)
+        if session is not None:
+            session.stop()

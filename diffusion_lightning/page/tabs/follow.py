@@ -1,0 +1,129 @@
+"""Follow a training run: its losses, FID and grids of samples over the images that it has seen."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from diffusion_lightning.page.board import Board
+from diffusion_lightning.page.pictures import embedded
+from diffusion_lightning.page.playing import Playground
+from diffusion_lightning.page.view import message
+from diffusion_lightning.runs.metrics import Metrics
+from diffusion_lightning.runs.run import Run
+
+EVERY = 5.0
+"""Seconds after which a run is read again."""
+
+LOSSES, QUALITY = ("train/loss", "val/loss"), ("fid",)
+"""The metrics of the two plots."""
+
+MOST_POINTS = 400
+
+
+def lay_out(board: Board) -> None:
+    """The tab's components."""
+    playground = board.playground
+    runs = playground.places.runs()
+    with gr.Row():
+        run = gr.Dropdown(
+            runs,
+            value=runs[0] if runs else None,
+            label="run",
+            allow_custom_value=True,
+            elem_id="follow-run",
+            scale=4,
+        )
+        again = gr.Button("Look for runs", size="sm", min_width=100, elem_id="follow-again")
+    state = gr.HTML(elem_id="follow-state")
+    with gr.Row():
+        plot = {"x": "images seen", "color": "metric", "height": 260, "min_width": 280}
+        losses = gr.LinePlot(y="loss", elem_id="follow-loss", **plot)
+        quality = gr.LinePlot(y="FID", elem_id="follow-quality", **plot)
+    picture = gr.HTML(elem_id="follow-picture", elem_classes="samples")
+    back = gr.Slider(1, 2, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
+    count = gr.State(0)
+    timer = gr.Timer(EVERY)
+    hidden = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def look(folder: str | None, number: float = 0, seen: int = 0) -> tuple[Any, ...]:
+        return _look(playground, folder, int(number), seen)
+
+    def grid(folder: str | None, number: float) -> str:
+        return _grid(playground, folder, int(number))
+
+    outputs = [state, losses, quality, picture, back, count]
+    run.change(look, [run], outputs, **hidden)
+    timer.tick(look, [run, back, count], outputs, **hidden)
+    back.input(grid, [run, back], [picture], **hidden)
+    again.click(lambda: gr.Dropdown(playground.places.runs()), None, [run], **hidden)
+
+
+def _look(playground: Playground, folder: str | None, number: int, seen: int) -> tuple[Any, ...]:
+    """State, curves and a grid of a run: the latest, unless somebody looks at an earlier one.
+
+    Args:
+        playground: what all tabs share.
+        folder: of the run.
+        number: the grid that is shown, from 1.
+        seen: how many there were.
+    """
+    if not folder:
+        text = "no run yet: train one below the folders that the playground was started with."
+        return message(text), *[gr.skip()] * 5
+    try:
+        run = Run.read(playground.places.run(folder))
+        count = len(run.pictures)
+        number = count if number >= seen else number
+        return (
+            _state(run),
+            _curves(run.metrics, LOSSES, "loss"),
+            _curves(run.metrics, QUALITY, "FID"),
+            _shown(playground, run, number),
+            gr.Slider(maximum=max(count, 2), value=max(number, 1), visible=count > 1),
+            count,
+        )
+    except Exception as error:
+        return message(playground.said(error)), *[gr.skip()] * 5
+
+
+def _grid(playground: Playground, folder: str | None, number: int) -> str:
+    try:
+        return _shown(playground, Run.read(playground.places.run(folder or "")), number)
+    except Exception as error:
+        return message(playground.said(error))
+
+
+def _state(run: Run) -> str:
+    last = run.metrics.last()
+    told = {"images_seen": "{:,.0f} images seen", "train/loss": "training loss {:.4g}", "fid": "FID {:.4g}"}
+    numbers = [text.format(last[name]) for name, text in told.items() if name in last]
+    return f"<p>{escape('; '.join(filter(None, [run.state, run.error, *numbers])))}</p>"
+
+
+def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
+    """Metrics over the images seen, as the plot reads them."""
+    import pandas
+
+    rows = []
+    for name in names:
+        curve = metrics.curve(name)
+        every = max(1, -(-len(curve.images) // MOST_POINTS))
+        points = list(zip(curve.images, curve.values, strict=True))
+        rows += [(images, y, name) for images, y in points[::every]]
+    return pandas.DataFrame(rows, columns=["images seen", value, "metric"])
+
+
+def _shown(playground: Playground, run: Run, number: int) -> str:
+    """The grid with a number, from 1, as HTML."""
+    if not 1 <= number <= len(run.pictures):
+        return "<p>no grid of samples yet.</p>"
+    picture = run.pictures[number - 1]
+    path: Path = playground.places.inside(picture.path)
+    seen = "" if picture.images_seen is None else f"{picture.images_seen:,.0f} images seen, "
+    return (
+        f'<figure><img src="{embedded(path.read_bytes())}" alt="samples after {picture.step} steps">'
+        f"<figcaption>{seen}{picture.step:,} steps</figcaption></figure>"
+    )

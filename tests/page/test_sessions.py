@@ -1,0 +1,52 @@
+"""What a page does for itself no other page feels."""
+
+import pytest
+
+from diffusion_lightning.page import sessions as module
+from diffusion_lightning.page.calls import draw
+from diffusion_lightning.page.sessions import Sessions
+from diffusion_lightning.page.settings import Settings
+from diffusion_lightning.page.walk import side_by_side
+
+
+@pytest.fixture
+def begun(hydra, digits):
+    """Walks of two pages, with the first frame of each taken."""
+    sessions, call = Sessions(), draw(Settings(steps=40), digits)
+    shown = {key: sessions.of(key).begin("draw", [call]) for key in "ab"}
+    frames = {key: side_by_side(shown[key].walks) for key in "ab"}
+    for key in "ab":
+        shown[key].frames.append(next(frames[key]))
+    return sessions, frames
+
+
+def test_a_stop_ends_the_walk_of_its_own_page_alone(begun):
+    sessions, frames = begun
+    sessions.of("a").stop("draw")
+    assert len(list(frames["a"])) <= 2 and len(list(frames["b"])) == 39
+
+
+def test_a_page_that_is_closed_stops_its_walk_and_is_forgotten(begun):
+    sessions, frames = begun
+    sessions.end("a")
+    assert len(list(frames["a"])) <= 2 and len(list(frames["b"])) == 39
+    assert len(sessions) == 1 and sessions.of("a").drawn is None
+    sessions.end("nobody")
+
+
+def test_a_new_walk_of_a_tab_stops_the_one_before_it(begun, digits):
+    sessions, frames = begun
+    before = sessions.of("a").shown["draw"]
+    assert sessions.of("a").drawn.equal(before.frames[0][0].x0[0])
+    sessions.of("a").begin("draw", before.calls)
+    assert len(list(frames["a"])) <= 2 and sessions.of("a").drawn is None
+    sessions.of("b").stop()
+    assert len(list(frames["b"])) <= 2
+
+
+def test_of_too_many_pages_the_one_that_was_not_used_for_longest_is_forgotten(begun, monkeypatch):
+    sessions, frames = begun
+    monkeypatch.setattr(module, "MOST_SESSIONS", 2)
+    sessions.of("a")
+    sessions.of("c")
+    assert len(sessions) == 2 and len(list(frames["b"])) <= 2 and len(list(frames["a"])) == 39
