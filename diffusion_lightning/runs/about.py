@@ -59,7 +59,7 @@ def _last_checkpoint(run: Run) -> str:
         return ""
     written = datetime.fromtimestamp(run.checkpoint.stat().st_mtime)
     step = f", after {run.saved.step:,} steps" if run.saved else ""
-    return f"checkpoints/{run.checkpoint.name}{step}, written {written:%Y-%m-%d %H:%M}"
+    return f"checkpoints/{run.checkpoint.name}{step}, written {written.isoformat(" ", "minutes")}"
 
 
 def _hash(run: Run) -> str:

@@ -71,5 +71,5 @@ def test_test_images_are_those_of_the_data_set():
 
 
 def test_what_is_no_data_set_is_not_built():
-    with pytest.raises(UserError, match="the checkpoint's dataset is no ImageData"):
+    with pytest.raises(UserError, match="the checkpoint's dataset is no SampleData"):
         load_data_set({"_target_": "diffusion_lightning.Static"})

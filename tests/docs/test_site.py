@@ -38,7 +38,7 @@ def test_every_public_name_is_documented_once():
 
 def test_a_room_lists_the_names_that_stand_in_it():
     page = api.pages()["api/networks.md"]
-    assert page.startswith("# networks\n") and api.SHOWN.findall(page) == ["UNet"]
+    assert page.startswith("# networks\n") and api.SHOWN.findall(page) == ["MLP", "UNet"]
     assert "[`UNet`][diffusion_lightning.UNet]" in api.pages()["api/index.md"]
 
 
