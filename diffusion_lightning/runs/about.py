@@ -57,9 +57,9 @@ def _versions(run: Run) -> str:
 def _last_checkpoint(run: Run) -> str:
     if not run.checkpoint.is_file():
         return ""
-    written = datetime.fromtimestamp(run.checkpoint.stat().st_mtime)
+    written = datetime.fromtimestamp(run.checkpoint.stat().st_mtime).isoformat(" ", "minutes")
     step = f", after {run.saved.step:,} steps" if run.saved else ""
-    return f"checkpoints/{run.checkpoint.name}{step}, written {written.isoformat(" ", "minutes")}"
+    return f"checkpoints/{run.checkpoint.name}{step}, written {written}"
 
 
 def _hash(run: Run) -> str:
