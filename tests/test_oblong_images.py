@@ -84,6 +84,7 @@ def test_a_checkpoint_knows_both_sides(oblong):
     assert picture.shape[-2] > 2 * (4 * 8 + 1) + 1 and picture.shape[-1] >= 2 * (4 * 12 + 1) + 1
 
 
+@pytest.mark.slow
 def test_a_run_of_oblong_images_resumes_bit_for_bit(oblong, tmp_path):
     train_in(tmp_path / "whole", *OBLONG, "trainer.max_epochs=2")
     train_in(tmp_path / "parts", *OBLONG, "trainer.max_epochs=1")

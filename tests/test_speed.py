@@ -196,6 +196,7 @@ def test_channels_last_changes_nothing():
     torch.testing.assert_close(other(*inputs()), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_in_another_memory_format(tmp_path):
     """A fused step would mix up the states of different weights."""
     options = ["speed=plain", "callbacks.sample_grid=null"]

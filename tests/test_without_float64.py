@@ -44,6 +44,7 @@ def test_the_device_is_what_it_says():
             x + y
 
 
+@pytest.mark.slow
 def test_training_leaves_what_it_leaves_on_the_cpu(tmp_path):
     """Weights, averages, losses by time, FID, grids; within an epoch, and resumed."""
     options = [PLAIN, "guidance=cfg", "callbacks=fid", "callbacks.fid.num_images=20", "objective=min_snr"]
@@ -169,6 +170,7 @@ def test_the_python_interface(trained_digits):
         assert there.interpolate(latents=latents, labels=[0, 1], points=3, **short).device == DEVICE
 
 
+@pytest.mark.slow
 def test_an_extractor_is_trained(tmp_path):
     accuracies = []
     for name, place in DEVICES.items():

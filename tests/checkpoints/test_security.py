@@ -183,6 +183,7 @@ def train_without_wandb(folder):
     assert not any(name.startswith("wandb.sdk") for name in sys.modules)
 
 
+@pytest.mark.slow
 def test_wandb_is_imported_only_when_asked_for(tmp_path):
     process = start(train_without_wandb, tmp_path / "run")
     process.join()

@@ -241,6 +241,7 @@ def test_two_processes_measure_what_one_does(measure, trained_digits):
     assert logged == pytest.approx(one["fid"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_study_skips_what_is_done_and_ends_in_one_table(trained_digits, here, monkeypatch):
     monkeypatch.setenv("WANDB_SILENT", "true")
     options = [

@@ -111,6 +111,7 @@ def test_an_import_is_a_checkpoint_for_everything(here, trained_digits):
     assert 0 < moved < 0.1
 
 
+@pytest.mark.slow
 def test_a_folder_of_diffusers_trains_on(here):
     unet = UNet2DModel(
         sample_size=8,

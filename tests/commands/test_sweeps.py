@@ -310,6 +310,7 @@ def test_optuna_finds_the_best_of_its_trials_and_goes_on_with_the_same(tmp_path)
     assert found.best_params["optimizer.lr"] == pytest.approx(float(rows[0]["optimizer.lr"]))
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_when_a_trial_diverges_and_when_it_draws_one_again(tmp_path):
     """Resumed, too; the failure counts as the worst, and a trial that was drawn before as it did then."""
     options = [*SMALL, "hydra/sweeper=optuna", "optimizer.lr=choice(1e-3,1e30)", "hydra.sweep.dir=sweep"]

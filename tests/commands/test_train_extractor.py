@@ -23,6 +23,7 @@ def config(out, *overrides):
     return cfg
 
 
+@pytest.mark.slow
 def test_a_residual_network_learns_digits_and_its_file_is_as_good_as_reported(tmp_path, caplog):
     cfg = config(tmp_path / "w.safetensors", "recipe=sgd", "epochs=15", "dataset.batch_size=50")
     cfg.extractor = NETWORK | {"widths": [32, 64]}

@@ -94,6 +94,7 @@ def test_the_network_is_fed_the_timesteps_of_training(T):
         assert seen.pop().equal(torch.arange(1, T + 1).float())
 
 
+@pytest.mark.slow
 def test_a_program_of_torch_export_is_the_denoiser(tmp_path):
     run = ROOT / "tests" / "made_at_e9b7708" / "cosine"
     options = [f"checkpoint={run}", "format=torch_export", "out=out", "sampler.steps=3"]

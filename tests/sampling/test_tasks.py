@@ -275,6 +275,7 @@ def test_the_ends_of_a_strip_are_real_images(run, scale):
     assert psnr(strips[:, 0], real[0::2]) > 40 and psnr(strips[:, -1], real[1::2]) > 40
 
 
+@pytest.mark.slow
 def test_inversion_returns_and_better_with_more_steps(run):
     quality = []
     for steps in (10, 50, 150):

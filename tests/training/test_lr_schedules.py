@@ -38,6 +38,7 @@ def test_stable_decay_stays_and_then_falls_with_the_root():
     assert StableDecay(0.0)(1.0) == 1
 
 
+@pytest.mark.slow
 def test_a_run_follows_its_schedule(tmp_path):
     steps = [i / 12 for i in range(12)]
     assert rates(tmp_path / "a", "lr_schedule=cosine") == pytest.approx(

@@ -100,6 +100,7 @@ def test_a_killed_pair_resumes_as_if_it_had_not_been_killed(runs, tmp_path):
     assert differences(left_behind(runs / "two" / "run"), left_behind(tmp_path / "run")) == []
 
 
+@pytest.mark.slow
 def test_a_run_may_resume_with_other_processes(runs, tmp_path):
     """To the weights of the runs of one process and of two, but for their rounding."""
     assert all_end(start_world(2, die_at, tmp_path / "run", 30)) == [0, 0]

@@ -113,6 +113,7 @@ def mine(x, y, extractor):
     return frechet_distance(*map(statistics_of, features))
 
 
+@pytest.mark.slow
 def test_from_images_to_number_fid_is_torch_fidelitys(weights):
     """On the 64 features of Inception's first pooling."""
 

@@ -45,6 +45,7 @@ def test_a_run_may_die_anywhere(uninterrupted, place, tmp_path):
     assert differences(expected, left_behind(tmp_path / "run")) == [], hooks[n - 1]
 
 
+@pytest.mark.slow
 def test_a_run_may_die_again_and_again(uninterrupted, tmp_path):
     for n in (30, 12, 3, 9):
         with pytest.raises(Died):
