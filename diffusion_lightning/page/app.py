@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -58,7 +59,7 @@ def served(playground: Playground, port: int | None, share: bool) -> Iterator[st
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks itself whether it is there
     blocks = page_of(playground)
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    fonts: dict[str, Any] = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     try:
         _, local, public = blocks.launch(
             server_name="127.0.0.1",

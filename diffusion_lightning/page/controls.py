@@ -35,7 +35,7 @@ def walk_controls(name: str, start: Settings) -> Controls:
             elem_id=f"{name}-{field}",
         )
 
-    controls = {}
+    controls: dict[str, Any] = {}
     with gr.Row():
         controls["sampler"] = choice("sampler", "sampler")
         controls["grid"] = choice("grid", "sampler/grid")
@@ -53,7 +53,7 @@ def walk_controls(name: str, start: Settings) -> Controls:
 
 def image_controls(start: Settings, most: int) -> Controls:
     """Labels, number of images, up to the most that a walk may have, and seed."""
-    controls = {}
+    controls: dict[str, Any] = {}
     with gr.Row():
         controls["labels"] = gr.Textbox(
             start.labels, label="labels", placeholder="all", min_width=120, elem_id="labels"

@@ -39,14 +39,14 @@ def lay_out(board: Board) -> None:
         again = gr.Button("Look for runs", size="sm", min_width=100, elem_id="follow-again")
     state = gr.HTML(elem_id="follow-state")
     with gr.Row():
-        plot = {"x": "images seen", "color": "metric", "height": 260, "min_width": 280}
+        plot: dict[str, Any] = {"x": "images seen", "color": "metric", "height": 260, "min_width": 280}
         losses = gr.LinePlot(y="loss", elem_id="follow-loss", **plot)
         quality = gr.LinePlot(y="FID", elem_id="follow-quality", **plot)
     picture = gr.HTML(elem_id="follow-picture", elem_classes="samples")
     back = gr.Slider(1, 2, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
     count = gr.State(0)
     timer = gr.Timer(EVERY)
-    hidden = {"show_progress": "hidden", "api_visibility": "private"}
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def look(folder: str | None, number: float = 0, seen: int = 0) -> tuple[Any, ...]:
         return _look(playground, folder, int(number), seen)

@@ -40,7 +40,7 @@ class Painted:
         self.said = gr.HTML(elem_id=f"{tab}-said")
         self.painter = gr.HTML(painter(None, first.shape, hint, colours), elem_id=f"{tab}-painter")
         outputs = [self.painter, self.said]
-        hidden = {"show_progress": "hidden", "api_visibility": "private"}
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         drawn.click(self._take, [board.model], outputs, **hidden)
         upload.upload(self._upload, [board.model, upload], outputs, **hidden)
         board.model.change(self._anew, [board.model], outputs, **hidden)
