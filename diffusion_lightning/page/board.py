@@ -11,7 +11,7 @@ import gradio as gr
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.calls import most_samples
 from diffusion_lightning.page.choices import recommended
-from diffusion_lightning.page.controls import Controls, image_controls, walk_controls
+from diffusion_lightning.page.controls import HIDDEN, Controls, image_controls, walk_controls
 from diffusion_lightning.page.playing import Playground
 from diffusion_lightning.page.settings import MOST_IMAGES, Settings
 from diffusion_lightning.page.view import message
@@ -59,20 +59,14 @@ def lay_out(playground: Playground) -> Board:
     about = gr.HTML(described(model), elem_id="about")
     controls = image_controls(start, most) | walk_controls("a", start)
     board = Board(playground, name, controls)
-    name.change(_about(playground), [name], [about], show_progress="hidden", api_visibility="private")
+    name.change(_about(playground), [name], [about], **HIDDEN)
     adapt(board, controls)
 
     def of_images(name: str) -> Any:
         most = most_samples(playground.models(name))
         return gr.Slider(maximum=most, value=_usual(most))
 
-    name.change(
-        _kept(of_images),
-        [name],
-        [controls["num_images"]],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    name.change(_kept(of_images), [name], [controls["num_images"]], **HIDDEN)
     return board
 
 
@@ -94,11 +88,10 @@ def adapt(board: Board, controls: Controls) -> None:
     def of_sampler(name: str, sampler: str) -> tuple[str, int]:
         return recommended(sampler, board.playground.models(name))
 
-    hidden = {"show_progress": "hidden", "api_visibility": "private"}
     if "scale" in controls:
-        board.model.change(_kept(of_model), [board.model], [controls["scale"]], **hidden)
+        board.model.change(_kept(of_model), [board.model], [controls["scale"]], **HIDDEN)
     chosen = [board.model, controls["sampler"]]
-    controls["sampler"].input(_kept(of_sampler), chosen, [controls["grid"], controls["steps"]], **hidden)
+    controls["sampler"].input(_kept(of_sampler), chosen, [controls["grid"], controls["steps"]], **HIDDEN)
 
 
 def _kept(function: Callable[..., Any]) -> Callable[..., Any]:

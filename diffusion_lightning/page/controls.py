@@ -10,6 +10,9 @@ from diffusion_lightning.page.settings import MOST_SCALE, MOST_STEPS, Settings
 Controls = dict[str, Any]
 """Field of `Settings` → component."""
 
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""How the page's own events run: without Gradio's progress, and not as part of an API."""
+
 
 def walk_controls(name: str, start: Settings) -> Controls:
     """Sampler, grid, steps, guidance and clamp.

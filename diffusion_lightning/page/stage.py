@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion_lightning.page.calls import Call
+from diffusion_lightning.page.controls import HIDDEN
 from diffusion_lightning.page.playing import Playground
 from diffusion_lightning.page.sessions import Session
 from diffusion_lightning.page.view import downloads, message, walk_view
@@ -55,19 +56,17 @@ class Stage:
             list(inputs),
             [self.view, self.back, self.command, self.python, self.files],
             js=js,
-            show_progress="hidden",
             concurrency_limit=self.playground.walks,
             concurrency_id="walks",
-            api_visibility="private",
+            **HIDDEN,
         )
         self.halt.click(self._stop, queue=False, api_visibility="private")
         self.back.input(
             self._show,
             [self.back],
             [self.view],
-            show_progress="hidden",
             queue=False,
-            api_visibility="private",
+            **HIDDEN,
         )
 
     def _draw(self, request: gr.Request, name: str, *values: Any) -> Iterator[tuple[Any, ...]]:

@@ -62,7 +62,7 @@ class Metrics:
         return {name: value for row in self.rows for name, value in row.items()}
 
     def images_after(self, steps: int) -> float | None:
-        """The images seen after so many optimizer steps; None if nothing was logged then."""
+        """The images seen after this number of optimizer steps; None if nothing was logged then."""
         # Lightning's number of the last step, whose learning rate is logged before its images are counted
         rows = [row for row in self.rows if row.get("step") == steps - 1 and "images_seen" in row]
         return max((row["images_seen"] for row in rows), default=None)

@@ -43,13 +43,13 @@ class Embedded:
 
 
 def grids(run: Run, most: int) -> list[Embedded]:
-    """At most so many of a run's grids, spread evenly from the first to the last."""
+    """At most `most` of a run's grids, spread evenly from the first to the last."""
     shown = spread(run.pictures, most)
     return [embedded(picture.path, f"Samples {_when(picture)}", _when(picture)) for picture in shown]
 
 
 def spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
-    """At most so many of these, evenly from the first to the last; of one alone the last."""
+    """At most `most` pictures, spread evenly from the first to the last; if only one, the last."""
     if len(pictures) <= most:
         return list(pictures)
     places = [i * (len(pictures) - 1) / (most - 1) for i in range(most)] if most > 1 else [len(pictures) - 1]

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from diffusion_lightning.page.board import Board
+from diffusion_lightning.page.controls import HIDDEN
 from diffusion_lightning.page.pictures import embedded
 from diffusion_lightning.page.playing import Playground
 from diffusion_lightning.page.view import message
@@ -46,7 +47,6 @@ def lay_out(board: Board) -> None:
     back = gr.Slider(1, 2, 1, step=1, precision=0, label="back through training", elem_id="follow-back")
     count = gr.State(0)
     timer = gr.Timer(EVERY)
-    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def look(folder: str | None, number: float = 0, seen: int = 0) -> tuple[Any, ...]:
         return _look(playground, folder, int(number), seen)
@@ -55,10 +55,10 @@ def lay_out(board: Board) -> None:
         return _grid(playground, folder, int(number))
 
     outputs = [state, losses, quality, picture, back, count]
-    run.change(look, [run], outputs, **hidden)
-    timer.tick(look, [run, back, count], outputs, **hidden)
-    back.input(grid, [run, back], [picture], **hidden)
-    again.click(lambda: gr.Dropdown(playground.places.runs()), None, [run], **hidden)
+    run.change(look, [run], outputs, **HIDDEN)
+    timer.tick(look, [run, back, count], outputs, **HIDDEN)
+    back.input(grid, [run, back], [picture], **HIDDEN)
+    again.click(lambda: gr.Dropdown(playground.places.runs()), None, [run], **HIDDEN)
 
 
 def _look(playground: Playground, folder: str | None, number: int, seen: int) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.board import Board
 from diffusion_lightning.page.calls import check_pictures
+from diffusion_lightning.page.controls import HIDDEN
 from diffusion_lightning.page.painter import painter
 from diffusion_lightning.page.pictures import uploaded
 from diffusion_lightning.page.sessions import Session
@@ -40,10 +41,9 @@ class Painted:
         self.said = gr.HTML(elem_id=f"{tab}-said")
         self.painter = gr.HTML(painter(None, first.shape, hint, colours), elem_id=f"{tab}-painter")
         outputs = [self.painter, self.said]
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        drawn.click(self._take, [board.model], outputs, **hidden)
-        upload.upload(self._upload, [board.model, upload], outputs, **hidden)
-        board.model.change(self._anew, [board.model], outputs, **hidden)
+        drawn.click(self._take, [board.model], outputs, **HIDDEN)
+        upload.upload(self._upload, [board.model, upload], outputs, **HIDDEN)
+        board.model.change(self._anew, [board.model], outputs, **HIDDEN)
 
     def picture(self, session: Session, model: DiffusionModel) -> Tensor | None:
         """The picture uint8 (C, H, W), if there is one of this model's shape."""
