@@ -266,8 +266,9 @@ class SampleData(LightningDataModule, ABC):
 class ImageData(SampleData):
     """A data set of images: stored as uint8, given to the model as float32 in [-1, 1].
 
+    The arguments not listed here are those of `SampleData`.
+
     Args:
-        data_dir, batch_size, num_classes, class_names, seed, num_workers, classes, limit: see `SampleData`.
         image_channels: C; the network is built for it.
         image_size: H = W, or [H, W], for which the network is built too. Images of another size are resized
             until they cover it, and their centre is cropped.

@@ -13,16 +13,17 @@ from diffusion_lightning.errors import UserError, check_counts
 class Plane(SampleData):
     """Points (N, 2), float32, of a density within [-1, 1]: the smallest data on which all else can be seen.
 
-    Both splits are drawn anew from the density, the same points for any seed.
+    Both splits are drawn anew from the density, the same points for any seed. The arguments not listed here
+    are those of `SampleData`.
 
     Args:
         shape: moons, swiss_roll, checkerboard or rings; the file of a picture, whose dark places are likely;
             or a `Density`.
         num_points: of the training split; the test split has a tenth of them.
         dim: coordinates of a point, 2.
-        num_classes, class_names: None for those of the density.
+        num_classes: None for the classes of the density.
+        class_names: None for the names that the density gives them.
         data_dir: unused, as the points are drawn.
-        batch_size, seed, num_workers, classes, limit: of any data set, see `SampleData`.
 
     Attributes:
         density: the truth, with `sample` and `pdf`.
