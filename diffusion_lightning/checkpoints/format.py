@@ -25,6 +25,7 @@ ADDED: dict[str, Any] = {
     "network.norm_eps": 1e-5,
     "network.downsample_padding": 1,
     "network.freq_shift": 1,
+    "network.patch": 1,
     "times._target_": "diffusion_lightning.UniformTimes",
     "lr_schedule._target_": "diffusion_lightning.Constant",
     "init": None,

@@ -184,6 +184,10 @@ def unet_config(network: nn.Module, label: int | None, memory: Memory | None = N
     """
     if type(network) is not UNet:
         raise UserError(f"diffusers' UNet2DModel cannot express a {type(network).__name__}, only our UNet.")
+    if network.patch > 1:
+        raise UserError(
+            f"diffusers' UNet2DModel cannot express network.patch={network.patch}: it has no patches of pixels."
+        )
     channels, height, width = network.image_shape
     levels = _levels(network)
     widths = [stages[0].body.conv1.out_channels for stages in levels]
@@ -299,6 +303,7 @@ def network_options(config: Mapping[str, Any], num_classes: int) -> dict[str, An
         "norm_eps": float(known["norm_eps"]),
         "downsample_padding": known["downsample_padding"],
         "freq_shift": known["freq_shift"],
+        "patch": 1,
     }
 
 

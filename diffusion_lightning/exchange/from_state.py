@@ -57,6 +57,7 @@ def network_options(
         "norm_eps": 1e-5,
         "downsample_padding": 1,
         "freq_shift": 0,
+        "patch": 1,
         **options,
     }
 

@@ -23,18 +23,18 @@ from diffusion_lightning.networks.blocks import (
 class UNet(nn.Module):
     """A U-Net of residual blocks with attention at chosen resolutions, for any channels and sides.
 
-    Level i has width x channel_mults[i] channels at sides image_size / 2^i. Each level goes down
+    Level i has width x channel_mults[i] channels at sides image_size / (patch 2^i). Each level goes down
     through `num_res_blocks` blocks and up through one more; every output on the way down is
     concatenated to an input on the way up.
 
     Args:
         image_channels: C.
-        image_size: H = W, or [H, W]; divisible by 2^(levels - 1).
+        image_size: H = W, or [H, W]; divisible by patch 2^(levels - 1).
         num_classes: K ≥ 0; label K is the null label.
         width: channels of the first level; even.
         channel_mults: one factor per level.
         num_res_blocks: residual blocks per level.
-        attention_resolutions: shorter sides at which each block is followed by attention; the middle
+        attention_resolutions: shorter sides of levels at which each block is followed by attention; the middle
             always has one.
         num_heads: attention heads; divides the channels of each level that attends.
         dropout: probability inside each residual block.
@@ -44,6 +44,8 @@ class UNet(nn.Module):
         norm_eps: of every normalisation.
         downsample_padding: 1 pads every edge, 0 the right and the bottom edge alone (see `Downsample`).
         freq_shift: 1 or 0, of the time's frequencies (see `frequencies`).
+        patch: the network sees each square of patch x patch pixels as one pixel of patch² C channels; 1 leaves
+            the image as it is. Twice the patch is a quarter of the work for as many channels.
 
     It is `Staged` (`networks/base.py`), with gradient checkpointing off at first.
 
@@ -70,9 +72,10 @@ class UNet(nn.Module):
         norm_eps: float = 1e-5,
         downsample_padding: int = 1,
         freq_shift: int = 1,
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        check_counts(image_channels=image_channels, width=width)
+        check_counts(image_channels=image_channels, width=width, patch=patch)
         check_counts(num_res_blocks=num_res_blocks, num_heads=num_heads)
         check_counts(least=0, num_classes=num_classes)
         for mult in channel_mults:
@@ -96,10 +99,13 @@ class UNet(nn.Module):
         self.num_classes = num_classes
         height_width = height_and_width(image_size)
         self.image_shape = image_channels, *height_width
+        self.patch = patch
+        self.to_patches = nn.PixelUnshuffle(patch) if patch > 1 else nn.Identity()
+        self.from_patches = nn.PixelShuffle(patch) if patch > 1 else nn.Identity()
         widths = [width * mult for mult in channel_mults]
-        sides = [min(height_width) // 2**level for level in range(len(widths))]
+        sides = [min(height_width) // patch // 2**level for level in range(len(widths))]
         self.norm_groups = None if norm_groups is None else min(norm_groups, *widths)
-        _check_sizes(height_width, widths, num_heads, self.norm_groups)
+        _check_sizes(height_width, patch, widths, num_heads, self.norm_groups)
         norm = Norm(self.norm_groups, norm_eps)
         self.embedding = ConditionEmbedding(width, num_classes, freq_shift)
 
@@ -108,7 +114,8 @@ class UNet(nn.Module):
             residual = ResidualBlock(in_channels, out_channels, 4 * width, dropout, norm)
             return Stage(residual, Attention(out_channels, num_heads, norm) if attention else None)
 
-        self.stem = nn.Conv2d(image_channels, width, 3, padding=1)
+        patch_channels = image_channels * patch**2
+        self.stem = nn.Conv2d(patch_channels, width, 3, padding=1)
         self.down = nn.ModuleList()
         channels, skips = width, [width]
         for level, (out_channels, side) in enumerate(zip(widths, sides, strict=True)):
@@ -133,7 +140,7 @@ class UNet(nn.Module):
                 self.up.append(Stage(Upsample(channels)))
 
         self.head_norm = norm(channels)
-        self.head = zero(nn.Conv2d(channels, image_channels, 3, padding=1))
+        self.head = zero(nn.Conv2d(channels, patch_channels, 3, padding=1))
 
     def forward(self, x: Tensor, time: Tensor, y: Tensor) -> Tensor:
         """Images (B, C, H, W), times in timesteps (B,) and labels (B,) to (B, C, H, W)."""
@@ -141,7 +148,7 @@ class UNet(nn.Module):
             taken = ", ".join(map(str, self.image_shape))
             raise UserError(f"the images are {tuple(x.shape)}; this network takes (B, {taken}).")
         embedding = self.embedding(time, y)
-        h = self.stem(x)
+        h = self.stem(self.to_patches(x))
         skips = [h]
         for stage in self.down:
             h = self._through(stage, h, embedding)
@@ -152,7 +159,7 @@ class UNet(nn.Module):
             if not stage.resamples:
                 h = torch.cat([h, skips.pop()], dim=1)
             h = self._through(stage, h, embedding)
-        return self.head(F.silu(self.head_norm(h)))
+        return self.from_patches(self.head(F.silu(self.head_norm(h))))
 
     def stages(self) -> Iterator[nn.Module]:
         """The way down, the middle, the way up."""
@@ -183,14 +190,16 @@ class Stage(nn.Module):
 
 
 def _check_sizes(
-    height_width: Sequence[int], widths: Sequence[int], num_heads: int, norm_groups: int | None
+    height_width: Sequence[int], patch: int, widths: Sequence[int], num_heads: int, norm_groups: int | None
 ) -> None:
     halvings = len(widths) - 1
-    if bad := [side for side in height_width if side < 1 or side % 2**halvings]:
+    divisor = patch * 2**halvings
+    if bad := [side for side in height_width if side < 1 or side % divisor]:
+        cut = "" if patch == 1 else f"cuts the image into patches of {patch}x{patch} pixels and "
         raise UserError(
-            f"this network halves the image {halvings} times (channel_mults has {len(widths)} "
-            f"entries), so its side must be a multiple of {2**halvings}, not {bad[0]}; choose "
-            "another image size or fewer channel_mults."
+            f"this network {cut}halves the image {halvings} times (channel_mults has {len(widths)} "
+            f"entries), so its side must be a multiple of {divisor}, not {bad[0]}; choose "
+            f"another image size{'' if patch == 1 else ', a smaller patch'} or fewer channel_mults."
         )
     if any(width % num_heads for width in widths):
         raise UserError(f"num_heads={num_heads} must divide the channels of every level, {list(widths)}.")

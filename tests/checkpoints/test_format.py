@@ -33,7 +33,7 @@ def test_an_earlier_checkpoint_is_read_in_the_words_of_today():
     assert before["network"]["_target_"] == "diffusion_lightning.networks.UNet"
     assert now["network"]["_target_"] == "diffusion_lightning.UNet"
     assert now["sampler"]["grid"]["_target_"] == "diffusion_lightning.Uniform"
-    added = {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1, "freq_shift": 1}
+    added = {"norm_groups": None, "norm_eps": 1e-5, "downsample_padding": 1, "freq_shift": 1, "patch": 1}
     assert {name: now["network"][name] for name in added} == added
     values = lambda node: {k: v for k, v in node.items() if k != "_target_"}  # noqa: E731
     assert values(now["network"]) == values(before["network"]) | added
@@ -52,7 +52,8 @@ def test_options_of_a_checkpoint_of_today_are_its_own():
     assert upgraded(checkpoint)["hyper_parameters"]["network"]["norm_groups"] == 2
     assert added_options(upgraded(checkpoint)) == {}
     younger = [key for key in upgraded(checkpoint)[YOUNGER] if key.startswith("network.")]
-    assert younger == ["network.norm_eps", "network.downsample_padding", "network.freq_shift"]
+    added = ["norm_eps", "downsample_padding", "freq_shift", "patch"]
+    assert younger == [f"network.{name}" for name in added]
 
 
 def test_a_group_that_was_added_later_is_what_held_before():

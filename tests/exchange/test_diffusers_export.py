@@ -69,6 +69,7 @@ def test_the_unet_computes_the_same(options, label, tmp_path):
 
 
 REFUSED = {
+    "patches of pixels": ({"patch": 2}, {}, "cannot express network.patch=2"),
     "norms that vary": ({"norm_groups": None}, {}, "one number of groups in all its normalisations"),
     "heads of two sizes": ({"num_heads": 2, "attention_resolutions": [8, 4]}, {}, "has heads of one size"),
     "a wider first level": ({"channel_mults": [2, 2]}, {}, "channel_mults that begin with 1"),

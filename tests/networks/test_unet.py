@@ -122,8 +122,31 @@ def test_downsampling_convolves_every_second_pixel_of_the_padded_image(padding):
     torch.testing.assert_close(down(x), expected + down.bias.view(1, -1, 1, 1), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("height_width", [(8, 8), (16, 8)])
+def test_a_network_of_patches_is_a_network_of_an_image_whose_pixels_are_patches(height_width):
+    """The image of patches is made here by index: channel (c, i, j) of pixel (r, s) is x[c, 2r + i, 2s + j]."""
+    net = perturb(UNet(3, height_width, 3, 8, (1, 2), 1, (2,), patch=2)).eval()
+    half = [side // 2 for side in height_width]
+    plain = UNet(12, half, 3, 8, (1, 2), 1, (2,)).eval()
+    plain.load_state_dict(net.state_dict())
+    x, t, y = torch.randn(2, 3, *height_width), torch.tensor([3.0, 500.0]), torch.tensor([0, 3])
+
+    def patches(images):
+        squares = [images[:, c, i::2, j::2] for c in range(3) for i in range(2) for j in range(2)]
+        return torch.stack(squares, 1)
+
+    torch.testing.assert_close(patches(net(x, t, y)), plain(patches(x), t, y), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("patch", "size"), [(2, 6), (4, 12), (3, 8)])
+def test_refuses_a_side_that_patches_and_levels_do_not_divide(patch, size):
+    with pytest.raises(UserError, match=f"patches of {patch}x{patch}.*multiple of {2 * patch}, not {size}"):
+        UNet(1, size, 0, 8, (1, 2), 1, patch=patch)
+
+
 @pytest.mark.parametrize(
-    "bad", [{"norm_groups": 0}, {"norm_groups": 3}, {"norm_eps": 0.0}, {"downsample_padding": 2}]
+    "bad",
+    [{"norm_groups": 0}, {"norm_groups": 3}, {"norm_eps": 0.0}, {"downsample_padding": 2}, {"patch": 0}],
 )
 def test_refuses_bad_options_of_layers(bad):
     with pytest.raises(UserError, match=next(iter(bad))):
