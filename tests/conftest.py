@@ -8,10 +8,10 @@ from tests.support.shapes import check_shapes
 # Before anything imports the maths: the shapes in its signatures are checked at every call.
 install_import_hook("diffusion_lightning.diffusion", f"{check_shapes.__module__}.{check_shapes.__name__}")
 
-from tests.support import hydra_files  # noqa: E402
+from tests.support import hydra_once  # noqa: E402
 from tests.support.in_process import succeed_here  # noqa: E402
 
-hydra_files.read_once()
+hydra_once.work_once()
 
 
 @pytest.fixture(scope="session", autouse=True)
