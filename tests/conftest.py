@@ -1,12 +1,11 @@
 import pytest
 from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
-from jaxtyping import config, install_import_hook
 
-from tests.support.shapes import check_shapes
+from tests.support.shapes import CALLS, check_shapes_in
 
-# Before anything imports the maths: the shapes in its signatures are checked at every call.
-install_import_hook("diffusion_lightning.diffusion", f"{check_shapes.__module__}.{check_shapes.__name__}")
+# Before anything imports the maths
+check_shapes_in("diffusion_lightning.diffusion")
 
 from tests.support import hydra_once  # noqa: E402
 from tests.support.in_process import succeed_here  # noqa: E402
@@ -43,6 +42,6 @@ def trained_digits(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(autouse=True)
-def shapes_are_checked(request):
-    """At every call of the maths, unless the test is marked `many_steps`."""
-    config.update("jaxtyping_disable", request.node.get_closest_marker("many_steps") is not None)
+def shapes_are_checked():
+    """At the first calls of each function in each test."""
+    CALLS.clear()

@@ -1,6 +1,9 @@
 """scikit-learn's digits."""
 
+from functools import cache
+
 import torch
+from torch import Tensor
 
 from diffusion_lightning.data.base import ImageData, TensorImages
 
@@ -15,10 +18,16 @@ class Digits(ImageData):
 
     def load(self, train: bool) -> TensorImages:
         """Pixels 0 … 16 stretched to 0 … 255."""
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        images = (torch.from_numpy(digits.images) * 255 / 16).round().to(torch.uint8)[:, None]
-        labels = torch.from_numpy(digits.target)
+        images, labels = _all()
         part = slice(None, NUM_TRAIN) if train else slice(NUM_TRAIN, None)
         return TensorImages(images[part], labels[part])
+
+
+@cache
+def _all() -> tuple[Tensor, Tensor]:
+    """Images and labels of both splits; they are read from a text, which takes as long as steps of training."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = (torch.from_numpy(digits.images) * 255 / 16).round().to(torch.uint8)[:, None]
+    return images, torch.from_numpy(digits.target)

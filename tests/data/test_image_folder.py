@@ -94,9 +94,11 @@ def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
     assert folder_data(tmp_path).class_names == ["cat.png", "dog"]
 
 
-def test_an_error_in_a_worker_is_one_line(tmp_path):
+def test_an_error_in_a_worker_is_one_line(tmp_path, monkeypatch):
     from diffusion_lightning.commands.messages import user_message
 
+    # So many seconds the loader waits for a worker that does not end by itself
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.1)
     for i in range(3):
         save_image(tmp_path / f"{i}.png", (255, 0, 0))
     (tmp_path / "2.png").write_bytes(b"")

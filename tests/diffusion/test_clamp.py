@@ -85,7 +85,6 @@ class PairOracle(Oracle):
         return (x_t.flatten(1) @ gain.T).view_as(x_t)
 
 
-@pytest.mark.many_steps
 def test_resampling_makes_the_hole_answer_to_what_is_known():
     """What is drawn in the hole should have the conditional mean ρ · known and variance 1 - ρ²."""
     known, hole = torch.full((20_000, 1, 1, 2), 1.0, dtype=torch.float64), torch.tensor([[[False, True]]])

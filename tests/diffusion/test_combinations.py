@@ -75,14 +75,12 @@ def assert_sane(sampler, clamps=tuple(CLAMPS)):
         assert distance < 4 * STD, (grid, clamp, schedule, distance)
 
 
-@pytest.mark.many_steps
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_with_every_grid_schedule_and_clamp(name):
     """At 20 steps, or at 50 where it takes hundreds of corrections."""
     assert_sane(replace(SAMPLERS[name], steps=50 if name == "langevin" else 20))
 
 
-@pytest.mark.many_steps
 @pytest.mark.parametrize("name", CORRECTED)
 def test_every_predictor_with_every_corrector(name):
     if name != "langevin after none":  # which is the sampler langevin
@@ -98,7 +96,6 @@ FEW = {  # evaluations from which each is good, without a clamp and on its own g
 }
 
 
-@pytest.mark.many_steps
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()], ids=lambda s: type(s).__name__)
 def test_what_the_pages_say_of_few_evaluations(name, schedule):

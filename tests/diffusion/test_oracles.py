@@ -27,8 +27,6 @@ from tests.support.oracles import (
     through_a_network,
 )
 
-pytestmark = pytest.mark.many_steps
-
 QUICK = {(Linear(), Eps(), "image"), (Cosine(), V(), "points")}
 SETTINGS = pytest.mark.parametrize(
     ("schedule", "p", "shape"),

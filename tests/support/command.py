@@ -7,10 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-SMALL = [
-    *("network.width=8", "network.channel_mults=[1]", "network.attention_resolutions=[8]"),
-    *("trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"),
+TINY = [
+    *("network.width=8", "network.channel_mults=[1]", "network.attention_resolutions=[]"),
+    "dataset.batch_size=16",
 ]
+"""A U-Net with attention in its middle alone, and few images in a step."""
+
+SMALL = [*TINY, "trainer.max_epochs=1", "trainer.limit_train_batches=3", "sampler.steps=2"]
 """Options of a training of a second."""
 
 

@@ -12,14 +12,12 @@ from lightning.pytorch import Callback
 from omegaconf import OmegaConf, open_dict
 
 from diffusion_lightning.commands import train
-from tests.support.command import ROOT
+from tests.support.command import ROOT, TINY
 from tests.support.configs import composed
 from tests.support.in_process import succeed_here
 
 SMALL = [
-    "network.width=8",
-    "network.channel_mults=[1]",
-    "network.attention_resolutions=[8]",
+    *TINY,
     "trainer.max_epochs=3",
     "trainer.limit_train_batches=6",
     "trainer.limit_val_batches=2",

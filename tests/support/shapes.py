@@ -1,9 +1,46 @@
-"""What checks the maths' shapes in the tests."""
+"""What checks the maths' shapes in the tests: at the first calls of each function in each test."""
 
+import functools
+import inspect
+from collections import Counter
 from typing import get_args
+from unittest.mock import patch
 
+import jaxtyping
 from beartype import BeartypeConf, beartype
-from jaxtyping import AbstractArray
+from jaxtyping import AbstractArray, install_import_hook
+
+CALLS = Counter()
+"""Of each function, in this test."""
+
+CHECKED = 30
+"""A check takes longer than the call, and what a walk's later steps call is what its first ones do."""
+
+
+def check_shapes_in(package):
+    """The shapes in the signatures of what is imported from the package after this."""
+    jaxtyped = jaxtyping.jaxtyped
+
+    def first_calls(function, typechecker):
+        checked = jaxtyped(function, typechecker=typechecker)
+        if not inspect.isfunction(function):  # a class, or a property, whose functions come one by one
+            return checked
+        if not any(map(_has_shape, function.__annotations__.values())):
+            return function
+
+        @functools.wraps(checked)
+        def call(*args, **kwargs):
+            CALLS[function] += 1
+            return (checked if CALLS[function] <= CHECKED else function)(*args, **kwargs)
+
+        return call
+
+    def decorator(*, typechecker):
+        return functools.partial(first_calls, typechecker=typechecker)
+
+    patch.object(jaxtyping, "jaxtyped", decorator).start()  # which the hook writes above each definition
+    patch("jaxtyping._decorator.jaxtyped", first_calls).start()  # by which a class comes to its functions
+    install_import_hook(package, f"{check_shapes.__module__}.{check_shapes.__name__}")
 
 
 def check_shapes(function):

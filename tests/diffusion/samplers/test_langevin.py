@@ -7,7 +7,6 @@ from diffusion_lightning.errors import UserError
 from tests.support.oracles import MixtureOracle, normal, sampling_model
 
 
-@pytest.mark.many_steps
 @pytest.mark.parametrize("schedule", [Linear(), Cosine()])
 @pytest.mark.parametrize("t", [0.3, 0.6])
 def test_converges_to_the_marginal_of_one_fixed_time(schedule, t):

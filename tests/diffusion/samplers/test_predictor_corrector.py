@@ -48,7 +48,6 @@ class Biased(DDIM):
         return 0.97 * super().step(*args)
 
 
-@pytest.mark.many_steps
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_corrections_restore_a_marginal_biased_on_purpose(schedule):
     oracle = MixtureOracle(schedule)
