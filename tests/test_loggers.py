@@ -100,7 +100,7 @@ def test_every_logger_has_metrics_and_grids_over_the_images_seen(logger, run, tm
     seen = {"wandb": over_wandb, "tensorboard": over_tensorboard, "csv": over_csv}[logger](
         run if logger == "wandb" else tmp_path / "run"
     )
-        assert seen["val/loss"] == seen["train/loss_t0-25"] == seen["samples/drift"] == [96, 192]
+    assert seen["val/loss"] == seen["train/loss_t0-25"] == seen["samples/drift"] == [96, 192]
     assert seen["train/loss"] == ([32, 64, 96, 128, 160, 192] if logger == "wandb" else [64, 96, 160, 192])
     assert logger == "csv" or seen["samples"] == [96, 192]
 

@@ -25,7 +25,7 @@ class Digits(ImageData):
 
 @cache
 def _all() -> tuple[Tensor, Tensor]:
-    """Images and labels of both splits; they are read from a text, which takes as long as steps of training."""
+    """Images and labels of both splits, parsed once: it takes as long as some steps of training."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -1,4 +1,4 @@
-"""What Hydra does again for every config, though nothing in it changes, is done once in a process of tests."""
+"""What Hydra does again for every config, though nothing in it changes, is done once in a process."""
 
 import copy
 import functools
