@@ -161,6 +161,7 @@ def test_training_talks_to_nobody(tmp_path, monkeypatch):
     train_in(tmp_path, "trainer.max_epochs=1", "callbacks=fid", "callbacks.fid.num_images=4")
 
 
+@pytest.mark.slow
 def test_no_file_of_a_run_holds_the_key_of_wandb(tmp_path, monkeypatch):
     import wandb
 

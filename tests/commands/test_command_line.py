@@ -18,10 +18,11 @@ from PIL import Image
 
 from diffusion_lightning.commands.sample import sample
 from diffusion_lightning.commands.task import Task
-from tests.support.command import ROOT, SMALL, succeed
+from tests.support.command import ROOT, SMALL
 from tests.support.configs import composed
 from tests.support.evil import Evil
 from tests.support.in_process import run_here, succeed_here
+from tests.support.runs import succeed_apart
 
 
 def fail(script, *args, cwd):
@@ -36,7 +37,7 @@ def fail(script, *args, cwd):
 def training(tmp_path_factory):
     """A folder with a run in it, and what the command said."""
     folder = tmp_path_factory.mktemp("cfg run")
-    return folder, succeed("train.py", "experiment=digits_cfg", *SMALL, "hydra.run.dir=run", cwd=folder)
+    return folder, succeed_apart("train.py", "experiment=digits_cfg", *SMALL, "hydra.run.dir=run", cwd=folder)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +241,11 @@ HEAVY = "torch", "lightning", "torchvision", "torchmetrics", "wandb", "matplotli
         ([ROOT / "train.py", "--help"], HEAVY),
         (["-m", "diffusion_lightning.commands.train_extractor", "--help"], HEAVY),
         (["-m", "diffusion_lightning.commands.sweep_tables", "--help"], HEAVY),
-        (["-c", "import diffusion_lightning.config.build"], ["wandb", "diffusers", "sklearn", "pandas"]),
+        pytest.param(
+            ["-c", "import diffusion_lightning.config.build"],
+            ["wandb", "diffusers", "sklearn", "pandas"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(command, left_out):

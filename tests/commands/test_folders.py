@@ -146,7 +146,7 @@ def test_no_command_works_in_a_folder_of_another_process(script, tmp_path):
 
 
 def test_two_trainings_in_one_folder_leave_the_first_as_if_it_were_alone(tmp_path):
-    first = start(train_in, tmp_path / "run", "trainer.max_epochs=8")
+    first = start(train_in, tmp_path / "run", "trainer.max_epochs=12")
     while not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
         assert first.is_alive()
         time.sleep(0.01)

@@ -80,7 +80,7 @@ def test_orientation_and_hidden_files_are_respected(tmp_path):
         assert (x[0, :, :4] < 0).all() and (x[0, :, 4:] > 0).all() and y.tolist() == [0]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (5000, 4000)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2500, 2000)])
 def test_tiny_thin_and_large_images_are_resized(size, tmp_path):
     save_image(tmp_path / "é 1.png", (10, 20, 30), size)
     ((x, _),) = batches_of(folder_data(tmp_path), train=True)

@@ -13,8 +13,8 @@ from diffusion_lightning.errors import UserError
 from tests.support.killers import KillWhileSaving
 from tests.support.runs import differences, left_behind, start, train_in
 
-LONG = "trainer.max_epochs=12"
-SECONDS = 2.5  # about the time of that training
+LONG = "trainer.max_epochs=8"
+SECONDS = 1.2  # about the time of that training
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,11 @@ def test_a_kill_at_a_random_moment_changes_nothing(uninterrupted, i, tmp_path):
     assert differences(uninterrupted, left_behind(tmp_path / "run")) == [], f"killed after {moment:.3f} s"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGUSR1, signal.SIGINT))],
+    ids=lambda s: s.name,
+)
 def test_a_signal_ends_the_process_with_its_exit_code(number, tmp_path):
     process = started(tmp_path / "run")
     signal_at = time.monotonic()

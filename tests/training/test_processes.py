@@ -120,7 +120,7 @@ def stop_at(folder, n, rank):
     train_in(folder, *TWO, callbacks=[Watch(n, stop)])
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_signal_to_one_process_stops_all_with_a_checkpoint(rank, tmp_path):
     assert all_end(start_world(2, stop_at, tmp_path / "run", 10, rank)) == [128 + signal.SIGTERM, 0]
     assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6

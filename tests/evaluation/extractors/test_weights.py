@@ -1,12 +1,11 @@
 import hashlib
-import subprocess
-import sys
 
 import pytest
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.cache import CACHE, cache_folder
 from diffusion_lightning.evaluation.extractors.weights import INCEPTION, Download, fetch
+from tests.support.in_process import run_here
 
 
 @pytest.fixture
@@ -35,11 +34,11 @@ def test_a_file_with_another_hash_never_reaches_the_cache(online, tmp_path):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_offline_the_command_says_what_to_do(tmp_path):
+def test_offline_the_command_says_what_to_do(tmp_path, monkeypatch):
     """The proxy does not exist, so nothing is downloaded even with a network."""
-    env = {CACHE: str(tmp_path), "https_proxy": "http://127.0.0.1:9", "PATH": ""}
-    command = [sys.executable, "-m", "diffusion_lightning.commands.prefetch"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    done = run_here("diffusion_lightning/commands/prefetch.py", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     for part in (
         INCEPTION.url.rpartition("/")[2],

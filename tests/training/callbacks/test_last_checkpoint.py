@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 
 import pytest
@@ -87,7 +88,11 @@ def test_a_run_may_die_anywhere_with_other_options(options, tmp_path):
     assert differences(whole, resumed) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow), signal.SIGINT],
+    ids=lambda s: s.name,
+)
 def test_a_signal_stops_with_a_checkpoint(uninterrupted, number, tmp_path):
     hooks, expected = uninterrupted
     told = Watch(hooks.index("on_train_batch_end 9"), lambda: os.kill(os.getpid(), number))
@@ -138,6 +143,15 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_resumes(uninterrupted, tm
     assert but_for_samples(differences(uninterrupted[1], left_behind(tmp_path / "run"))) == []
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """The folder of a run that died in its third epoch."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.raises(Died):
+        train_in(folder, callbacks=[Watch(40, die)])
+    return folder
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -148,21 +162,18 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_resumes(uninterrupted, tm
         (["dataset.batch_size=32"], "images per step"),
     ],
 )
-def test_another_run_is_not_resumed(options, message, tmp_path):
-    with pytest.raises(Died):
-        train_in(tmp_path / "run", callbacks=[Watch(18, die)])
+def test_another_run_is_not_resumed(options, message, stopped):
     with pytest.raises(UserError, match=message):
-        train_in(tmp_path / "run", *options, "resume=true")
+        train_in(stopped, *options, "resume=true")
     with pytest.raises(UserError, match="resume=true"):
-        train_in(tmp_path / "run")
+        train_in(stopped)
 
 
 OTHERWISE = "sampler=heun", "clamp=none", "callbacks.sample_grid.seed=1", "dataset.num_workers=1"
 
 
-def test_samples_may_be_drawn_otherwise_in_a_resumed_run(uninterrupted, tmp_path):
-    with pytest.raises(Died):
-        train_in(tmp_path / "run", callbacks=[Watch(40, die)])
+def test_samples_may_be_drawn_otherwise_in_a_resumed_run(uninterrupted, stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path / "run")
     train_in(tmp_path / "run", "resume=true", *OTHERWISE)
     different = differences(uninterrupted[1], left_behind(tmp_path / "run"))
     assert "grids" in different and but_for_samples(different) == []
