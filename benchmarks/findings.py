@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
+from benchmarks.parts import ONLY, WHOLE
 from benchmarks.settings import Row
 
 Results = dict[str, Any]
@@ -105,6 +106,11 @@ def _sampler(results: Results, case: str) -> Iterator[str]:
         yield f"Bytes of images at the peak of a walk: {short:,} in 10 steps, {long:,} in 1000: {verdict}."
 
 
+def _profile(results: Results, case: str) -> Iterator[str]:
+    whole, alone = (_seconds(results, "profile", case, program) for program in (WHOLE, ONLY))
+    yield f"{case}: {whole / alone:.2f} × its convolutions and products alone."
+
+
 def _data(results: Results, case: str) -> Iterator[str]:
     loading, step = _row(results, "data", case, "ours"), _row(results, "training", case, "lightning")
     share = (loading["seconds"]["median"] / loading["images"]) / (step["seconds"]["median"] / step["images"])
@@ -135,6 +141,7 @@ FINDERS: dict[str, Callable[[Results, str], Iterator[str]]] = {
     "overhead": _overhead,
     "sampling": _sampling,
     "sampler": _sampler,
+    "profile": _profile,
     "data": _data,
     "levers": _levers,
     "growth": _growth,

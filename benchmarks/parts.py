@@ -38,6 +38,10 @@ STARTUP = {
 """What Python is started with."""
 
 
+WHOLE, ONLY = "all of it", "its convolutions and products, alone"
+"""The rows of a profile that are no kind of operation."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A table of the report.
@@ -96,6 +100,14 @@ _PARTS = (
         (("steps", "all"), ("memory", "all")),
         "step",
         "diffusers",
+    ),
+    Part(
+        "profile",
+        "Where the time of a training step and of an evaluation within a walk goes (uncompiled), beside the "
+        "same convolutions and matrix products timed one by one.",
+        tuple((f"{case} {kind}", "all") for case in CASES for kind in ("training", "sampling")),
+        "step or evaluation",
+        WHOLE,
     ),
     Part(
         "data",

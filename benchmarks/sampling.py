@@ -1,13 +1,18 @@
 """Evaluations of networks inside walks, without gradients."""
 
+from collections.abc import Callable
+
 import torch
+from omegaconf import DictConfig
 
 from benchmarks import ours
 from benchmarks.peers import peer
 from benchmarks.settings import EVALUATIONS, Row, Settings
 from benchmarks.timing import Stopwatch
 from diffusion_lightning.config.build import build_denoiser, build_sampling
+from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.sampling.generate import generate
+from diffusion_lightning.speed import Speed
 
 IMAGES = 50_000
 """What a run draws for FID; so long a run may compile."""
@@ -27,6 +32,17 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
 def walks(case: str, settings: Settings, *overrides: str) -> Row:
     """Short walks of DDIM as `python sample.py` makes them."""
     cfg = ours.composed(case, settings, *overrides)
+    step, speed, denoiser = walk(cfg, settings)
+    watch = Stopwatch(settings, per=EVALUATIONS)
+    while watch.lap():
+        step()
+    row = ours.row(cfg, watch, speed, denoiser.network, train=False)
+    branches = 1 if cfg.guidance.scale in (0, 1) else 2
+    return row | {"flop": row["flop"] * branches}
+
+
+def walk(cfg: DictConfig, settings: Settings) -> tuple[Callable[[], object], Speed, Denoiser]:
+    """What draws a batch in a walk of `EVALUATIONS` steps, with the speed and the denoiser that it uses."""
     n, data = cfg.dataset.batch_size, cfg.dataset
     speed = ours.speed_of(cfg, IMAGES / n * cfg.sampler.steps, training=False)
     cfg.sampler.steps = EVALUATIONS
@@ -35,9 +51,8 @@ def walks(case: str, settings: Settings, *overrides: str) -> Row:
     speed.prepare(denoiser.network)
     denoiser.dtype = speed.dtype
     labels = [k % data.num_classes for k in range(n)] if sampling.guidance.uses_labels else None
-    shape = data.shape
-    watch = Stopwatch(settings, per=EVALUATIONS)
-    while watch.lap():
-        list(generate(sampling, denoiser, labels, range(n), shape, cfg.seed, n))
-    row = ours.row(cfg, watch, speed, denoiser.network, train=False)
-    return row | {"flop": row["flop"] * (2 if labels else 1)}  # guidance evaluates two branches
+
+    def step() -> object:
+        return list(generate(sampling, denoiser, labels, range(n), data.shape, cfg.seed, n))
+
+    return step, speed, denoiser
