@@ -18,6 +18,7 @@ from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.networks import MLP, UNet
 from diffusion_lightning.sampling.generate import generate
 from diffusion_lightning.training.build import build_callbacks, build_trainer
+from tests.support.command import TINY
 from tests.support.configs import CONF, composed, names
 from tests.support.networks import perturb
 from tests.support.oracles import GaussianOracle, normal, sampling_model, through_a_network
@@ -169,7 +170,7 @@ def test_what_a_perfect_network_predicts_does_not_matter(sampler, parameterizati
 @pytest.mark.parametrize("sampler", names("sampler"))
 def test_every_sampler_counts_its_evaluations_and_keeps_images_apart(sampler):
     """Image k is the same in any batch, drawn from its own stream alone."""
-    cfg = composed("train", f"sampler={sampler}", "sampler.steps=12", "guidance=cfg", "network.width=8")
+    cfg = composed("train", f"sampler={sampler}", "sampler.steps=12", "guidance=cfg", *TINY)
     torch.manual_seed(0)
     denoiser, sampling = perturb(build_denoiser(cfg).eval()), build_sampling(cfg)
 

@@ -130,7 +130,7 @@ def test_a_sweep_of_scales_draws_labels_where_the_model_was_trained_for_none(run
 
 
 SMALL = {
-    "sampler_study": ["task.evaluations=[4,7]", "task.num_images=2"],
+    "sampler_study": ["task.evaluations=[5]", "task.num_images=2"],
     "clamp_study": ["task.num_images=2", "sampler.steps=2"],
     "interpolate": ["task.pairs=2", "task.points=3", "sampler.steps=2"],
 }
@@ -232,7 +232,7 @@ def test_a_task_says_at_its_start_how_long_it_is(task, sampler, run, caplog, mon
     monkeypatch.setattr(progress, "Lines", lambda *args: bars.append(Lines(*args)) or bars[-1])
     monkeypatch.setattr(progress.sys, "stderr", io.StringIO())
     caplog.set_level(logging.INFO)
-    small = {"sampler_study": ["task.evaluations=[7,10]", "task.num_images=2"]}
+    small = {"sampler_study": ["task.evaluations=[4,7]", "task.num_images=2"]}
     options = small.get(task, ["sampler.steps=4", "batch_size=7"])
     for more in ([], ["task.images=[0,1]"]) if task == "interpolate" else ([],):
         caplog.clear()
@@ -267,7 +267,7 @@ def test_the_ends_of_a_strip_are_generated_images(run):
     assert (between > 0).any(1).all()
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_ends_of_a_strip_are_real_images(run, scale):
     options = ["task=interpolate", "task.images=[3,7,1,2]", "task.points=3", f"guidance.scale={scale}"]
     strips, _ = run(*options, "sampler.steps=100", "task.refinements=3")
