@@ -3,6 +3,7 @@
 `python -m tests.commands.test_bad_input` writes the table into docs/reliability.md.
 """
 
+import os
 import pickle
 import shlex
 import shutil
@@ -776,8 +777,9 @@ def images(folder):
 
 def contents(folder):
     """Everything in the folder, but for what a command makes anew."""
-    files = (f for f in sorted(folder.rglob("*")) if f.is_file() and f.relative_to(folder).parts[0] != "new")
-    return {str(f.relative_to(folder)): (f.stat().st_size, f.stat().st_mtime_ns) for f in files}
+    files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    found = {file: os.lstat(file) for file in files if not file.startswith(f"{folder}/new/")}
+    return {file: (entry.st_size, entry.st_mtime_ns) for file, entry in found.items()}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.command)

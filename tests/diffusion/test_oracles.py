@@ -70,7 +70,7 @@ def test_deterministic_samplers_converge_to_the_probability_flow(name, grid, sch
     oracle = GaussianOracle(schedule)
     denoiser = through_a_network(oracle, p)
     of_one = {"image": (1, 4, 4), "points": (2,)}[shape]
-    errors = errors_at(lambda n: sampler(n, grid), oracle, denoiser, (80, 160, 320), of_one)
+    errors = errors_at(lambda n: sampler(n, grid), oracle, denoiser, (40, 80, 160), of_one)
     assert slope(errors) == pytest.approx(order, abs=0.2)
     assert errors[-1] < 0.05
 

@@ -85,7 +85,7 @@ def full(request, tmp_path):
     disk = tmp_path / "run"
     disk.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=350k", "tmpfs", disk], capture_output=True
     ).returncode:
         pytest.skip("mounting a small disk needs more rights")
     yield lambda: subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)
