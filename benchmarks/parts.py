@@ -117,8 +117,8 @@ _PARTS = (
     ),
     Part(
         "quality",
-        "Seconds for 1,000 images of a model of the zoo (labels, w = 1), and their FID to the training images "
-        "on the data set's own classifier: our samplers, and diffusers' schedulers on the same network.",
+        "Seconds for 1,000 images of a model of the zoo (labels, w = 1), and their FID to the training "
+        "images on the data set's own classifier: our samplers, and diffusers' on the same network.",
         tuple(product(("digits", "mnist"), QUALITY)),
         "1,000 images",
         repeat=0,

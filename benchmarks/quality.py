@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from benchmarks import ours
 from benchmarks.settings import Row, Settings
 from diffusion_lightning.config.build import build_data, build_extractor
 from diffusion_lightning.diffusion.sampling_model import SamplingModel
-from diffusion_lightning.evaluation.metrics.fid import frechet_distance
 from diffusion_lightning.evaluation.measure import load_reference
+from diffusion_lightning.evaluation.metrics.fid import frechet_distance
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 
 IMAGES = 1000
@@ -63,7 +63,8 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
 def fid_of(case: str) -> Callable[[Tensor], float]:
     """FID to the training images, on the features that the data set has by default."""
     cfg = ours.config(f"dataset={case}")
-    data, cfg = build_data(cfg)
+    built, cfg = build_data(cfg)
+    data = cast("dl.SampleData", built)
     extractor = build_extractor(cfg)
     train = load_reference(data, extractor).train
 

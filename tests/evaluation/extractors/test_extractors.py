@@ -36,7 +36,9 @@ def test_the_digits_classifier_knows_digits():
     assert (logits.argmax(1) == labels).double().mean() > 0.97
 
 
-@pytest.mark.parametrize(("name", "shape", "dim"), [("mnist", (1, 28, 28), 96), ("cifar10", (3, 32, 32), 320)])
+@pytest.mark.parametrize(
+    ("name", "shape", "dim"), [("mnist", (1, 28, 28), 96), ("cifar10", (3, 32, 32), 320)]
+)
 def test_shipped_classifiers_tell_features_apart(name, shape, dim):
     """Random images, as no data set is available: the weights are loaded, and do not saturate."""
     features, logits = extract(instantiate(shipped(name)).eval(), random_pixels(20, shape))
