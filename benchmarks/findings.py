@@ -111,6 +111,20 @@ def _profile(results: Results, case: str) -> Iterator[str]:
     yield f"{case}: {whole / alone:.2f} × its convolutions and products alone."
 
 
+def _quality(results: Results, case: str) -> Iterator[str]:
+    """For each sampler, the first of its rows whose FID is near the lowest that it reached."""
+    rows = [row for row in results["parts"]["quality"]["rows"] if row["case"] == case and "FID" in row]
+    for sampler in dict.fromkeys(row["program"].partition(",")[0] for row in rows):
+        own = [row for row in rows if row["program"].startswith(f"{sampler},")]
+        lowest = min(row["FID"] for row in own)
+        reached = ", ".join(
+            f"{within} × in {row['seconds']['median']:.3g} s ({row['program'].partition(', ')[2]})"
+            for within in (1.5, 1.2)
+            for row in [next(row for row in own if row["FID"] <= within * lowest)]
+        )
+        yield f"{case}: {sampler} reaches FID {lowest:.3g} at best, and of that {reached}."
+
+
 def _data(results: Results, case: str) -> Iterator[str]:
     loading, step = _row(results, "data", case, "ours"), _row(results, "training", case, "lightning")
     share = (loading["seconds"]["median"] / loading["images"]) / (step["seconds"]["median"] / step["images"])
@@ -142,6 +156,7 @@ FINDERS: dict[str, Callable[[Results, str], Iterator[str]]] = {
     "sampling": _sampling,
     "sampler": _sampler,
     "profile": _profile,
+    "quality": _quality,
     "data": _data,
     "levers": _levers,
     "growth": _growth,

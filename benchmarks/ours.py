@@ -26,9 +26,14 @@ def composed(case: str, settings: Settings, *overrides: str) -> DictConfig:
         "callbacks.progress_bar=null",
         "callbacks.sample_grid=null",
     )
+    return config(*fixed, *overrides)
+
+
+def config(*overrides: str) -> DictConfig:
+    """What `python train.py <overrides>` trains with."""
     register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return compose("train", [*fixed, *overrides])
+        return compose("train", list(overrides))
 
 
 def network_flop(cfg: DictConfig, train: bool) -> int:

@@ -8,6 +8,12 @@ TRAINING = "lightning", "plain", "plain-fp32", *PEERS
 SAMPLING = "ours", "ours-guided", "ours-fp32", *PEERS
 CASES = "mnist", "cifar10"
 
+QUALITY = (
+    *("ddim", "ddpm", "heun", "dpm_solver_pp", "deis"),
+    *("DDIMScheduler", "DDPMScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"),
+    *("DEISMultistepScheduler", "UniPCMultistepScheduler"),
+)
+
 LEVERS = {
     "plain": [],
     "allocator": ["allocator=true"],
@@ -108,6 +114,14 @@ _PARTS = (
         tuple((f"{case} {kind}", "all") for case in CASES for kind in ("training", "sampling")),
         "step or evaluation",
         WHOLE,
+    ),
+    Part(
+        "quality",
+        "Seconds for 1,000 images of a model of the zoo (labels, w = 1), and their FID to the training "
+        "images on the data set's own classifier: our samplers, and diffusers' on the same network.",
+        tuple(product(("digits", "mnist"), QUALITY)),
+        "1,000 images",
+        repeat=0,
     ),
     Part(
         "data",

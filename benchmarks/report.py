@@ -61,6 +61,7 @@ def _columns(part: Part, rows: list[Row], roof: dict[str, float]) -> list[Column
             "images/s",
             lambda row: _figure(row["images"] / row["seconds"]["median"]) if "images" in row else None,
         ),
+        ("FID", lambda row: _figure(row["FID"]) if "FID" in row else None),
         ("GFLOP", lambda row: _figure(row["flop"] / 1e9) if "flop" in row else None),
         ("GFLOP/s", lambda row: _figure(rate / 1e9) if (rate := _rate(row)) else None),
         ("of the roof", of_roof),

@@ -84,6 +84,17 @@ class Denoiser(nn.Module):
         return self.parameterization.x0(output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     @contextmanager
+    def casting_once(self) -> Iterator[None]:
+        """Inside this context each weight is cast to `dtype` once, not at every evaluation; none may change.
+
+        Autocast forgets its casts at the end of its outermost context, which this one is.
+        """
+        kind = next(self.network.parameters()).device.type
+        lower = self.dtype != torch.float32
+        with torch.autocast(kind, enabled=torch.is_autocast_enabled(kind)) if lower else nullcontext():
+            yield
+
+    @contextmanager
     def in_float32(self) -> Iterator[None]:
         """Inside this context nothing is multiplied in a lower precision."""
         dtype, self.dtype = self.dtype, torch.float32

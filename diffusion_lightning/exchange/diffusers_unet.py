@@ -186,7 +186,7 @@ def unet_config(network: nn.Module, label: int | None, memory: Memory | None = N
         raise UserError(f"diffusers' UNet2DModel cannot express a {type(network).__name__}, only our UNet.")
     if network.patch > 1:
         raise UserError(
-            f"diffusers' UNet2DModel cannot express network.patch={network.patch}: it has no patches of pixels."
+            f"diffusers' UNet2DModel cannot express network.patch={network.patch}: it has no patches."
         )
     channels, height, width = network.image_shape
     levels = _levels(network)

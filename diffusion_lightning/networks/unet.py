@@ -34,8 +34,8 @@ class UNet(nn.Module):
         width: channels of the first level; even.
         channel_mults: one factor per level.
         num_res_blocks: residual blocks per level.
-        attention_resolutions: shorter sides of levels at which each block is followed by attention; the middle
-            always has one.
+        attention_resolutions: shorter sides of levels at which each block is followed by attention; the
+            middle always has one.
         num_heads: attention heads; divides the channels of each level that attends.
         dropout: probability inside each residual block.
         norm_groups: groups of every normalisation, at most one per channel of the narrowest level; divides
@@ -44,8 +44,8 @@ class UNet(nn.Module):
         norm_eps: of every normalisation.
         downsample_padding: 1 pads every edge, 0 the right and the bottom edge alone (see `Downsample`).
         freq_shift: 1 or 0, of the time's frequencies (see `frequencies`).
-        patch: the network sees each square of patch x patch pixels as one pixel of patch² C channels; 1 leaves
-            the image as it is. Twice the patch is a quarter of the work for as many channels.
+        patch: the network sees each square of patch x patch pixels as one pixel of patch² C channels; 1
+            leaves the image as it is. Twice the patch is a quarter of the work for as many channels.
 
     It is `Staged` (`networks/base.py`), with gradient checkpointing off at first.
 

@@ -90,4 +90,6 @@ def generate(
         # The first noise is drawn in any case, so that no later step sees it again
         x = noise()
         x = x if latents is None else latents[part]
-        yield sampling.sampler(model, x, noise=noise, callback=callback), model.nfe
+        with denoiser.casting_once():
+            images = sampling.sampler(model, x, noise=noise, callback=callback)
+        yield images, model.nfe

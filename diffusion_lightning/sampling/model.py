@@ -555,7 +555,8 @@ class DiffusionModel:
         with show(total, "sampling", "evaluation", progress) as bar:
             model = WatchedModel(self.denoiser, sampling, y, bar)
             x = noise() if x is None else x
-            images = sampler(model, x, t_start=t_start, noise=noise, callback=callback)
+            with self.denoiser.casting_once():
+                images = sampler(model, x, t_start=t_start, noise=noise, callback=callback)
         self.walks.append(Walk(model.nfe, self.dtype))
         return images
 

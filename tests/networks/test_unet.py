@@ -124,7 +124,7 @@ def test_downsampling_convolves_every_second_pixel_of_the_padded_image(padding):
 
 @pytest.mark.parametrize("height_width", [(8, 8), (16, 8)])
 def test_a_network_of_patches_is_a_network_of_an_image_whose_pixels_are_patches(height_width):
-    """The image of patches is made here by index: channel (c, i, j) of pixel (r, s) is x[c, 2r + i, 2s + j]."""
+    """The image of patches by index: channel (c, i, j) of its pixel (r, s) is x[c, 2r + i, 2s + j]."""
     net = perturb(UNet(3, height_width, 3, 8, (1, 2), 1, (2,), patch=2)).eval()
     half = [side // 2 for side in height_width]
     plain = UNet(12, half, 3, 8, (1, 2), 1, (2,)).eval()

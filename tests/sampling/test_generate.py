@@ -1,5 +1,8 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion_lightning.diffusion.clamp import NoClamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
@@ -31,6 +34,40 @@ def test_image_k_is_the_same_in_any_batch(sampler):
         torch.testing.assert_close(images(size), expected, rtol=0, atol=1e-5)
     # two processes, one taking every other image
     torch.testing.assert_close(images(5, range(1, 16, 2)), expected[1::2], rtol=0, atol=1e-5)
+
+
+class Casts(TorchDispatchMode):
+    """Counts the casts of some tensors to bfloat16."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        self.shapes = [x.shape for x in tensors]
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._to_copy.default and args[0].shape in self.shapes:
+            self.count += (kwargs or {}).get("dtype") == torch.bfloat16
+        return func(*args, **(kwargs or {}))
+
+
+def test_weights_are_cast_once_for_a_walk(monkeypatch):
+    """Those of convolutions, whose shapes no image has; the images are the same bit for bit."""
+    denoiser = perturb(Denoiser(UNet(1, 8, 10, 8, (1, 2), 1), Linear(), Eps()).eval(), by=0.02)
+    denoiser.dtype = torch.bfloat16
+    weights = [p for p in denoiser.parameters() if p.ndim == 4]
+
+    def images_and_casts(steps):
+        with Casts(weights) as casts:
+            ((images, _),) = generate(
+                Sampling(DDIM(steps), Guidance(0.1, 2.0), Static()), denoiser, [3], [0], (1, 8, 8), 0, 1
+            )
+        return images, casts.count
+
+    (_, short), (images, long) = images_and_casts(2), images_and_casts(6)
+    assert short == long == len(weights)
+    monkeypatch.setattr(denoiser, "casting_once", nullcontext)
+    expected, casts = images_and_casts(6)
+    assert casts == 6 * len(weights) and images.equal(expected)
 
 
 def test_all_processes_stop_where_the_walk_of_one_overflows(monkeypatch):

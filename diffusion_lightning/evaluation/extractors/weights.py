@@ -71,8 +71,8 @@ def _download(download: Download, file: Path) -> None:
             f"could not download {file.name} from {download.owner} ({shorten(str(error), 200)}). Where there "
             "is a network, run `python -m diffusion_lightning.commands.prefetch` and copy the file into "
             f"{file.parent} (${CACHE} moves that folder), or set extractor.weights=<the file>. On CIFAR-10, "
-            "extractor=cifar10 needs no download (its figures compare with no FID of Inception); to train without "
-            "FID, leave callbacks=fid out."
+            "extractor=cifar10 needs no download, but its figures compare with no FID of Inception. To train "
+            "without FID, leave callbacks=fid out."
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -1,0 +1,127 @@
+"""How long people wait for good images: FID and seconds over samplers and steps, on one trained network."""
+
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+import diffusion_lightning as dl
+from benchmarks import ours
+from benchmarks.settings import Row, Settings
+from diffusion_lightning.config.build import build_data, build_extractor
+from diffusion_lightning.diffusion.sampling_model import SamplingModel
+from diffusion_lightning.evaluation.measure import load_reference
+from diffusion_lightning.evaluation.metrics.fid import frechet_distance
+from diffusion_lightning.evaluation.statistics import ImageStatistics
+
+IMAGES = 1000
+BATCH = 100
+SEED = 0
+
+EVALUATIONS = 5, 10, 20, 50
+"""Of the network in a walk."""
+
+OURS = {
+    "ddim": dl.DDIM,
+    "ddpm": dl.DDPM,
+    "heun": dl.Heun,
+    "dpm_solver_pp": dl.DPMSolverPP,
+    "deis": dl.DEIS,
+}
+
+THEIRS = {
+    "DDIMScheduler": 1,
+    "DDPMScheduler": 1,
+    "HeunDiscreteScheduler": 2,
+    "DPMSolverMultistepScheduler": 1,
+    "DEISMultistepScheduler": 1,
+    "UniPCMultistepScheduler": 1,
+}
+"""diffusers' classes as they come, but for the schedule, and the evaluations of each of their steps."""
+
+Draw = Callable[[int], Tensor]
+"""Evaluations → images (N, C, H, W)."""
+
+
+def run(case: str, program: str, settings: Settings) -> list[Row]:
+    """A row for each number of evaluations of one sampler: seconds for all images, and their FID."""
+    model = dl.load(f"zoo:{case}", device=settings.device)
+    draw = our_draw(model, program) if program in OURS else their_draw(model, program)
+    fid = fid_of(case)
+    rows = []
+    for evaluations in EVALUATIONS[:1] if settings.quick else EVALUATIONS:
+        start = time.perf_counter()
+        images = draw(evaluations)
+        seconds = time.perf_counter() - start
+        label = f"{program}, {evaluations} evaluations"
+        rows.append({"program": label, "seconds": [seconds], "images": len(images), "FID": fid(images)})
+    return rows
+
+
+def fid_of(case: str) -> Callable[[Tensor], float]:
+    """FID to the training images, on the features that the data set has by default."""
+    cfg = ours.config(f"dataset={case}")
+    built, cfg = build_data(cfg)
+    data = cast("dl.SampleData", built)
+    extractor = build_extractor(cfg)
+    train = load_reference(data, extractor).train
+
+    def fid(images: Tensor) -> float:
+        drawn = ImageStatistics(len(images))
+        drawn.add(extractor, dl.to_uint8(images), torch.zeros(len(images), dtype=torch.long), len(images))
+        return frechet_distance(drawn, train)
+
+    return fid
+
+
+def labels_of(model: Any) -> list[int]:
+    """The classes in turn."""
+    return [k % model.num_classes for k in range(IMAGES)]
+
+
+def our_draw(model: Any, name: str) -> Draw:
+    """Walks of our sampler as `sample.py` takes them, given the labels and unguided."""
+
+    def draw(evaluations: int) -> Tensor:
+        sampler = OURS[name](steps=evaluations)
+        if model.evaluations(sampler) > evaluations:  # Heun's step has two
+            sampler = OURS[name](steps=(evaluations + 1) // 2)
+        return model.sample(
+            labels_of(model), sampler=sampler, guidance=1.0, seed=SEED, batch_size=BATCH, progress=False
+        )
+
+    return draw
+
+
+def their_draw(model: Any, name: str) -> Draw:
+    """Walks of diffusers' scheduler with the noise that our network predicts, its x0 clamped."""
+    import diffusers
+
+    T = model.denoiser.schedule.T
+    scheduler = getattr(diffusers, name)(
+        num_train_timesteps=T,
+        trained_betas=model.denoiser.schedule.betas().float().numpy(),
+    )
+
+    @torch.no_grad()
+    def walk(x: Tensor, y: Tensor, steps: int) -> Tensor:
+        predict = SamplingModel(model.denoiser, dl.Guidance(p_uncond=0.1, scale=1.0), dl.Static(), y)
+        scheduler.set_timesteps(steps)
+        x = x * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            scaled = scheduler.scale_model_input(x, t)
+            x = scheduler.step(predict(scaled, (float(t) + 1) / T).eps, t, x).prev_sample
+        return x
+
+    def draw(evaluations: int) -> Tensor:
+        model.prepare()
+        torch.manual_seed(SEED)
+        labels = torch.tensor(labels_of(model), device=model.device)
+        shape = BATCH, *model.denoiser.network.image_shape
+        steps = max(1, (evaluations + THEIRS[name] - 1) // THEIRS[name])
+        walks = (walk(torch.randn(shape, device=model.device), y, steps) for y in labels.split(BATCH))
+        return torch.cat(list(walks)).clamp(-1, 1).cpu()
+
+    return draw
