@@ -13,7 +13,7 @@ from diffusion_lightning.config.paths import conf_folder
 
 
 def work_once():
-    """Patches Hydra for the rest of the process; a config takes two thirds of the time."""
+    """Patches Hydra for the rest of the process; a config takes little more than half of the time."""
     patch.object(ConfigRepository, "load_config", _kept(ConfigRepository.load_config)).start()
     # Hydra copies it before it may set other sources, which copies nothing but the list
     patch.object(ConfigRepository, "__deepcopy__", lambda self, memo: copy.copy(self), create=True).start()

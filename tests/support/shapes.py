@@ -14,7 +14,7 @@ CALLS = Counter()
 """Of each function, in this test."""
 
 CHECKED = 30
-"""A check takes longer than the call, and what a walk's later steps call is what its first ones do."""
+"""A check takes several times as long as the call, and a walk's later steps call what its first ones do."""
 
 
 def check_shapes_in(package):
