@@ -28,7 +28,6 @@ RENAMED = {
     "network=fashion_mnist": "network=unet_small",
     "network=cifar10": "network=unet_ddpm",
     "network=image_folder": "network=unet_ddpm",
-    "extractor=cifar10": "extractor=inception",
     "extractor=fashion_mnist": "extractor=inception",
     "extractor=image_folder": "extractor=inception",
     "experiment=digits_search": "search=digits",

@@ -66,7 +66,11 @@ COMMAND_LINE = cases(
     ("an unknown option of a group", "sampler=foo", "choose sampler= from ddim, ddpm"),
     ("an unknown option of a part", "sampler/grid=foo", "choose sampler/grid= from karras"),
     ("a network of before", "network=mnist", "network=mnist is now called network=unet_small"),
-    ("an extractor of before", "extractor=cifar10", "extractor=cifar10 is now called extractor=inception"),
+    (
+        "an extractor of before",
+        "extractor=fashion_mnist",
+        "extractor=fashion_mnist is now called extractor=inception",
+    ),
     ("a search of before", "experiment=digits_search", "is now called search=digits"),
     ("an unknown experiment", "experiment=foo", "choose experiment= from cifar10_cfg"),
     ("an unknown logger in a list", "logger=[foo]", "choose logger= from csv"),
