@@ -1,5 +1,3 @@
-import gc
-
 import pytest
 from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
@@ -47,8 +45,3 @@ def trained_digits(tmp_path_factory, worker_id):
 def shapes_are_checked():
     """At the first calls of each function in each test."""
     CALLS.clear()
-
-
-def pytest_collection_finish():
-    """What the tests import is there to the end: Python need not look through it for garbage."""
-    gc.freeze()
