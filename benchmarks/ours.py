@@ -36,10 +36,14 @@ def config(*overrides: str) -> DictConfig:
         return compose("train", list(overrides))
 
 
+def shape_of(cfg: DictConfig) -> tuple[int, ...]:
+    """(C, H, W) of the config's images."""
+    return instantiate(cfg.dataset).shape
+
+
 def network_flop(cfg: DictConfig, train: bool) -> int:
     """Floating-point operations of the config's network for one batch."""
-    data = cfg.dataset
-    shape = data.batch_size, *data.shape
+    shape = cfg.dataset.batch_size, *shape_of(cfg)
     return flop(lambda: instantiate(cfg.network), _without_labels, shape, train)
 
 

@@ -43,16 +43,16 @@ def walks(case: str, settings: Settings, *overrides: str) -> Row:
 
 def walk(cfg: DictConfig, settings: Settings) -> tuple[Callable[[], object], Speed, Denoiser]:
     """What draws a batch in a walk of `EVALUATIONS` steps, with the speed and the denoiser that it uses."""
-    n, data = cfg.dataset.batch_size, cfg.dataset
+    n, shape = cfg.dataset.batch_size, ours.shape_of(cfg)
     speed = ours.speed_of(cfg, IMAGES / n * cfg.sampler.steps, training=False)
     cfg.sampler.steps = EVALUATIONS
     torch.manual_seed(cfg.seed)
     denoiser, sampling = build_denoiser(cfg).to(settings.device).eval(), build_sampling(cfg)
     speed.prepare(denoiser.network)
     denoiser.dtype = speed.dtype
-    labels = [k % data.num_classes for k in range(n)] if sampling.guidance.uses_labels else None
+    labels = [k % cfg.dataset.num_classes for k in range(n)] if sampling.guidance.uses_labels else None
 
     def step() -> object:
-        return list(generate(sampling, denoiser, labels, range(n), data.shape, cfg.seed, n))
+        return list(generate(sampling, denoiser, labels, range(n), shape, cfg.seed, n))
 
     return step, speed, denoiser

@@ -3,7 +3,7 @@ import torch
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
-from diffusion_lightning.networks.blocks import Downsample
+from diffusion_lightning.networks.blocks import Downsample, Upsample
 from tests.support.networks import perturb
 
 
@@ -120,6 +120,18 @@ def test_downsampling_convolves_every_second_pixel_of_the_padded_image(padding):
         -2,
     )
     torch.testing.assert_close(down(x), expected + down.bias.view(1, -1, 1, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("height_width", [(1, 1), (2, 2), (5, 3)])
+def test_upsampling_repeats_pixels_and_convolves(height_width):
+    """Against both done one after the other, in float64, with the gradients of image, weight and bias."""
+    up, x = Upsample(3).double(), torch.randn(2, 3, *height_width, dtype=torch.float64, requires_grad=True)
+    repeated = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    expected = torch.nn.functional.conv2d(repeated, up.weight, up.bias, padding=1)
+    torch.testing.assert_close(up(x), expected, rtol=1e-12, atol=1e-12)
+    g, of = torch.randn_like(expected), (x, up.weight, up.bias)
+    found, expected = (torch.autograd.grad(output, of, g) for output in (up(x), expected))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("height_width", [(8, 8), (16, 8)])

@@ -2,6 +2,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion_lightning.diffusion.clamp import NoClamp, Static
@@ -13,6 +14,7 @@ from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import NotFinite
 from diffusion_lightning.networks import UNet
+from diffusion_lightning.networks.blocks import Upsample
 from diffusion_lightning.sampling.generate import generate, generate_sharded
 from tests.support.networks import perturb
 
@@ -54,7 +56,8 @@ def test_weights_are_cast_once_for_a_walk(monkeypatch):
     """Those of convolutions, whose shapes no image has; the images are the same bit for bit."""
     denoiser = perturb(Denoiser(UNet(1, 8, 10, 8, (1, 2), 1), Linear(), Eps()).eval(), by=0.02)
     denoiser.dtype = torch.bfloat16
-    weights = [p for p in denoiser.parameters() if p.ndim == 4]
+    convolutions = [m for m in denoiser.modules() if isinstance(m, nn.Conv2d) and not isinstance(m, Upsample)]
+    weights = [m.weight for m in convolutions]  # of Upsample's it is their sums that are multiplied
 
     def images_and_casts(steps):
         with Casts(weights) as casts:
