@@ -116,3 +116,30 @@ def without_float64():
         stack.enter_context(Numbered())
         stack.enter_context(Simulation())
         yield DEVICE
+
+
+READS = {aten._local_scalar_dense.default, aten.equal.default, aten.nonzero.default}
+"""What gives the CPU a number, or a tensor whose size depends on numbers."""
+
+
+class Waits(TorchDispatchMode):
+    """Lists the operations that read tensors from the CPU: on a GPU each waits for all work before it.
+
+    Args:
+        of: the class of the tensors that count.
+    """
+
+    def __init__(self, of=OnDevice):
+        super().__init__()
+        self.of, self.seen = of, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        reads = func in READS
+        if func is aten._to_copy.default:
+            reads = kwargs.get("device") == torch.device("cpu")
+        if func is aten.copy_.default:
+            reads = not isinstance(args[0], self.of)
+        if reads and any(isinstance(x, self.of) for x in tree_leaves((args, kwargs))):
+            self.seen.append(str(func))
+        return func(*args, **kwargs)

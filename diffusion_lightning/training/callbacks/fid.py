@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from diffusion_lightning.data.base import data_of
 from diffusion_lightning.diffusion.samplers import Sampler
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import true_anywhere
@@ -23,6 +22,7 @@ from diffusion_lightning.progress import progress
 from diffusion_lightning.samples import to_stored
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.ema import averaged_weights
+from diffusion_lightning.training.data_module import data_of
 
 log = logging.getLogger(__name__)
 
