@@ -13,7 +13,6 @@ from diffusion_lightning.evaluation.measure import MeasuredImages
 from diffusion_lightning.evaluation.reading import RECORD, cell, doubts, set_titles
 from diffusion_lightning.files import write_json
 from diffusion_lightning.images import grid_columns
-from diffusion_lightning.loggers import log_image
 from diffusion_lightning.samples import save_grid
 from diffusion_lightning.sampling.labels import class_captions
 
@@ -62,6 +61,8 @@ def table(record: dict[str, Any]) -> Table:
 def log_report(loggers: Sequence[Any], record: dict[str, Any], out: Path) -> None:
     """Give figures and images to the loggers."""
     from torchvision.io import read_image
+
+    from diffusion_lightning.loggers import log_image
 
     for logger in loggers:
         logger.log_hyperparams(record["asked"])

@@ -123,23 +123,28 @@ READS = {aten._local_scalar_dense.default, aten.equal.default, aten.nonzero.defa
 
 
 class Waits(TorchDispatchMode):
-    """Lists the operations that read tensors from the CPU: on a GPU each waits for all work before it.
+    """Lists the operations that read the device's tensors from the CPU: a GPU ends all work before each."""
 
-    Args:
-        of: the class of the tensors that count.
-    """
-
-    def __init__(self, of=OnDevice):
+    def __init__(self):
         super().__init__()
-        self.of, self.seen = of, []
+        self.seen = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
+        if self.waits(func, args, kwargs or {}):
+            self.seen.append(str(func))
+        return func(*args, **kwargs or {})
+
+    def waits(self, func, args, kwargs):
         reads = func in READS
         if func is aten._to_copy.default:
             reads = kwargs.get("device") == torch.device("cpu")
         if func is aten.copy_.default:
-            reads = not isinstance(args[0], self.of)
-        if reads and any(isinstance(x, self.of) for x in tree_leaves((args, kwargs))):
-            self.seen.append(str(func))
-        return func(*args, **kwargs)
+            reads = not isinstance(args[0], OnDevice)
+        return reads and any(isinstance(x, OnDevice) for x in tree_leaves((args, kwargs)))
+
+
+class FloatsRead(Waits):
+    """Where the CPU itself trains: reading of losses, norms and weights. The data's flags are the host's own."""
+
+    def waits(self, func, args, kwargs):
+        return func in READS and args[0].is_floating_point()

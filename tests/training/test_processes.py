@@ -3,15 +3,13 @@
 import os
 import signal
 import time
-from unittest.mock import patch
 
 import pytest
 import torch
 from lightning.pytorch import Callback
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.training.callbacks import last_checkpoint
-from tests.support.accelerator import Waits
+from tests.support.accelerator import FloatsRead
 from tests.support.command import run
 from tests.support.runs import (
     Died,
@@ -56,9 +54,8 @@ def all_end(processes, seconds=60):
 
 
 def train_and_keep_waits(folder, *options):
-    """On CPUs every reading of a number counts, and so what processes ask each other is left out."""
-    waits = WaitsOfBatches(Waits(of=torch.Tensor))
-    with patch.object(last_checkpoint, "true_anywhere", lambda condition: condition), waits.mode:
+    waits = WaitsOfBatches(FloatsRead())
+    with waits.mode:
         train_in(folder / "run", *options, callbacks=[waits])
     torch.save(waits.of_batches(), folder / f"{os.environ['RANK']}.pt")
 
