@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held, job_out
 from diffusion_lightning.commands.swept import sweeping, swept
@@ -30,12 +30,12 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.config.instantiate import instantiate
     from diffusion_lightning.distributed import rank
+    from diffusion_lightning.evaluation.floors import measure_floors
     from diffusion_lightning.evaluation.inputs import data_set, load_inputs
     from diffusion_lightning.evaluation.measure import (
         collect_statistics,
         load_reference,
         measure,
-        measure_floors,
     )
     from diffusion_lightning.evaluation.record import (
         FORMAT,
@@ -70,7 +70,8 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     asked[IMAGES] = data.contents()
     reference = load_reference(data, inputs.extractor)
     # An error in the figures of the data comes before anything is drawn
-    floor = measure_floors(metrics, reference, inputs.total)
+    options: Any = OmegaConf.to_container(cfg.metrics, resolve=True)
+    floor = measure_floors(metrics, options, reference, inputs.extractor, inputs.total)
     start = time.perf_counter()
     images = collect_statistics(inputs.blocks, inputs.total, inputs.extractor)
     seconds = time.perf_counter() - start

@@ -12,7 +12,7 @@ from diffusion_lightning.data.batches import ImageSet
 from diffusion_lightning.distributed import rank
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
 from diffusion_lightning.evaluation.doubt import judge
-from diffusion_lightning.evaluation.reference import KEPT_FEATURES, reference_order, split_statistics
+from diffusion_lightning.evaluation.reference import reference_order, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from diffusion_lightning.progress import progress
 
@@ -109,13 +109,3 @@ def measure(
             if judged.reason:
                 measured.reasons[name] = judged.reason
     return measured
-
-
-def measure_floors(
-    metrics: Mapping[str, Metric], reference: ReferenceData, num_images: int
-) -> dict[str, Figures]:
-    """The figures of all test images, and of as many test images as images are measured."""
-    figures = {"floor": measure(metrics, reference.test_set_floor(), reference)}
-    if num_images < min(len(reference.test_images), KEPT_FEATURES):
-        figures["floor_same_n"] = measure(metrics, reference.test_set_floor(num_images), reference)
-    return figures

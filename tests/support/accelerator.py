@@ -144,7 +144,7 @@ class Waits(TorchDispatchMode):
 
 
 class FloatsRead(Waits):
-    """Where the CPU itself trains: reading of losses, norms and weights. The data's flags are the host's own."""
+    """Where the CPU itself trains: reading of losses, norms and weights, not of the data's flags."""
 
     def waits(self, func, args, kwargs):
         return func in READS and args[0].is_floating_point()
