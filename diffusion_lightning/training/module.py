@@ -187,8 +187,7 @@ class DiffusionModule(LightningModule):
         if isinstance(trainer.strategy, DDPStrategy):
             _lay_out_gradients_as_weights(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not is_sharded(network):
-            assert self.device_mesh is not None
-            shard(network, self.device_mesh["data_parallel"], self.denoiser.dtype)
+            shard(network, trainer.strategy.root_device, self.denoiser.dtype)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the format, and what a run needs beside its weights to resume within an epoch."""
