@@ -46,8 +46,9 @@ def test_keys_differ():
     )
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (1, 1, 1), (3, 32, 32)])
 def test_any_shape_in_any_batch(shape):
+    """The largest is made normal in several parts."""
     whole = ImageNoise(3, range(70), shape)()
     assert whole.shape == (70, *shape) and whole.dtype == torch.float32
     for start, end in ((0, 1), (1, 8), (5, 69)):
