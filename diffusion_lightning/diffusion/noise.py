@@ -61,11 +61,13 @@ class ImageNoise:
         self._shape = tuple(shape)
         together = max(1, CACHED // math.prod(shape))
         self._together = [streams[i : i + together] for i in range(0, len(streams), together)]
-        self._device = device
+        self._device = torch.device(device)
 
     def __call__(self) -> Tensor:
         """The next draw of every image, float32 (B, C, H, W)."""
         noise = torch.cat([self._drawn(streams) for streams in self._together])
+        if self._device.type == "cuda":
+            noise = noise.pin_memory()  # from other memory the CPU would wait until it is copied
         return noise.to(self._device, non_blocking=True)
 
     def _drawn(self, streams: Sequence[np.random.SFC64]) -> Tensor:
