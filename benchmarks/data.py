@@ -37,7 +37,7 @@ def batches(data: ImageData, device: str) -> Iterator[tuple[Tensor, Tensor]]:
     for epoch in count():
         order.set_epoch(epoch)
         for batch in loader:
-            yield data.on_after_batch_transfer(batch, 0)
+            yield data.as_seen(batch)
 
 
 def random_batches(case: str, settings: Settings) -> Iterator[tuple[Tensor, Tensor]]:

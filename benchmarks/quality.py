@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,8 +63,7 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
 def fid_of(case: str) -> Callable[[Tensor], float]:
     """FID to the training images, on the features that the data set has by default."""
     cfg = ours.config(f"dataset={case}")
-    built, cfg = build_data(cfg)
-    data = cast("dl.SampleData", built)
+    data, cfg = build_data(cfg)
     extractor = build_extractor(cfg)
     train = load_reference(data, extractor).train
 

@@ -21,6 +21,7 @@ from diffusion_lightning.config.instantiate import instantiate
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.speed import Speed
 from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
+from diffusion_lightning.training.data_module import DataModule
 
 
 def run(case: str, program: str, settings: Settings) -> list[Row]:
@@ -62,7 +63,7 @@ def lightning(case: str, settings: Settings, *overrides: str) -> Row:
         module, trainer = build_module(cfg), build_trainer(cfg)
         trainer.callbacks.append(Laps(watch))  # type: ignore[attr-defined]
         with suppress(Enough):
-            trainer.fit(module, datamodule=data)
+            trainer.fit(module, datamodule=DataModule(data))
     return ours.row(cfg, watch, speed, module.denoiser.network, train=True)
 
 

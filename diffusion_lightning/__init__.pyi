@@ -129,6 +129,7 @@ from .training.callbacks import ModelCheckpoint as ModelCheckpoint
 from .training.callbacks import SampleGrid as SampleGrid
 from .training.callbacks import Throughput as Throughput
 from .training.callbacks import TrackFID as TrackFID
+from .training.data_module import DataModule as DataModule
 from .training.lr_schedules import Constant as Constant
 from .training.lr_schedules import CosineDecay as CosineDecay
 from .training.lr_schedules import LearningRateSchedule as LearningRateSchedule

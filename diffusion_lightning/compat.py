@@ -6,7 +6,7 @@ pyproject.toml bounds the versions of these libraries.
 
 import csv
 import functools
-import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +108,18 @@ def allow_clipping(optimizer: Any) -> None:
 def set_logged_step(epoch_loop: Any, step: int) -> None:
     """Set the step number of Lightning's logs; after a restart it counts one step too many."""
     epoch_loop._batches_that_stepped = step
+
+
+def digits_file() -> Path:
+    """The table of scikit-learn's digits; importing the library to read it takes longer than importing torch.
+
+    Raises:
+        ImportError: if scikit-learn is not installed.
+    """
+    found = importlib.util.find_spec("sklearn")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError("scikit-learn is not installed")
+    return Path(found.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
 
 
 @contextmanager

@@ -53,6 +53,11 @@ def test_with_the_library_tensorboard_logs(tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+def test_the_table_of_digits_is_where_scikit_learn_keeps_it():
+    """tests/data/test_digits.py compares what is in it."""
+    assert compat.digits_file().is_file()
+
+
 @pytest.mark.parametrize("options", [["seed"], ["nothing=1"], ["--config-dir", "nowhere"]])
 def test_hydra_hands_over_errors_of_the_command_line(options, monkeypatch, tmp_path):
     class Reported(Exception):

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.folders import held, job_out
 from diffusion_lightning.commands.swept import sweeping, swept
@@ -30,25 +30,28 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     from diffusion_lightning.config.changed import changed
     from diffusion_lightning.config.instantiate import instantiate
     from diffusion_lightning.distributed import rank
-    from diffusion_lightning.evaluation.inputs import load_inputs
+    from diffusion_lightning.evaluation.floors import measure_floors
+    from diffusion_lightning.evaluation.inputs import data_set, load_inputs
     from diffusion_lightning.evaluation.measure import (
         collect_statistics,
         load_reference,
         measure,
-        measure_floors,
     )
     from diffusion_lightning.evaluation.record import (
         FORMAT,
         IMAGES,
         already_done,
         asked_for,
+        learned_config,
         overrides,
         provenance,
     )
     from diffusion_lightning.evaluation.report import log_report, save_report
     from diffusion_lightning.hashing import file_sha256
 
-    asked = asked_for(cfg, swept())
+    learned = learned_config(cfg)
+    data = data_set(cfg, learned)
+    asked = asked_for(cfg, learned, data, swept())
     done = None if cfg.overwrite else already_done(out, asked, swept())
     if done is not None:
         log.info("done already: %s", out)
@@ -58,16 +61,17 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         if metric.needs_model:
             raise UserError(f"metrics.{name} measures a model, not the images of samples=; leave it out.")
     cfg = changed(cfg, {"device": launch(cfg.device, cfg.devices)})
-    inputs = load_inputs(cfg)
+    inputs = load_inputs(cfg, data)
     if cfg.checkpoint and file_sha256(find_checkpoint(cfg.checkpoint)) != asked["checkpoint_sha256"]:
         raise UserError(
             f"{find_checkpoint(cfg.checkpoint)} was replaced while it was read, as its run is training: "
             "evaluate a copy, or wait for the end of the run."
         )
-    asked[IMAGES] = inputs.data.contents()
-    reference = load_reference(inputs.data, inputs.extractor)
+    asked[IMAGES] = data.contents()
+    reference = load_reference(data, inputs.extractor)
     # An error in the figures of the data comes before anything is drawn
-    floor = measure_floors(metrics, reference, inputs.total)
+    options: Any = OmegaConf.to_container(cfg.metrics, resolve=True)
+    floor = measure_floors(metrics, options, reference, inputs.extractor, inputs.total)
     start = time.perf_counter()
     images = collect_statistics(inputs.blocks, inputs.total, inputs.extractor)
     seconds = time.perf_counter() - start
@@ -89,7 +93,8 @@ def _evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         "provenance": provenance(inputs.data.title, inputs.extractor, reference),
     }
     save_report(record, images, out, inputs.data if cfg.captions else None, inputs.notice)
-    log_report([instantiate(node) for node in (cfg.logger or {}).values()], record, out)
+    if cfg.logger:
+        log_report([instantiate(node) for node in cfg.logger.values()], record, out)
     return record
 
 
@@ -98,6 +103,8 @@ def _check(cfg: DictConfig) -> None:
         raise UserError(
             "what shall be measured? Give checkpoint=<file.ckpt or run directory>, or samples=<file.npz>."
         )
+    if cfg.samples and not Path(cfg.samples).is_file():
+        raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
     if not cfg.metrics:
         raise UserError("metrics=[] measures nothing; try metrics=[fid,kid].")
     if cfg.samples:

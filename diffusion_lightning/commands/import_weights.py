@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,7 +12,6 @@ from diffusion_lightning.commands.unread import refuse_typed
 from diffusion_lightning.errors import UserError
 
 if TYPE_CHECKING:
-    from diffusion_lightning.data.base import SampleData
     from diffusion_lightning.exchange.origin import Asked, Imported
 
 log = logging.getLogger("import")
@@ -52,7 +51,7 @@ def _asked(cfg: DictConfig) -> "tuple[DictConfig, Asked]":
     num_classes = None
     if cfg.dataset:
         data, cfg = build_data(cfg)
-        num_classes = cast("SampleData", data).num_classes
+        num_classes = data.num_classes
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     return cfg, Asked(plain["image_size"], plain["num_heads"], plain["schedule"], num_classes)
 

@@ -5,7 +5,7 @@ import signal
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,7 +17,9 @@ from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+    from diffusion_lightning.data.base import SampleData
 
 log = logging.getLogger("train")
 
@@ -49,7 +51,6 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     folder, composed = Path(cfg.paths.run_dir), cfg
     before = earlier_run(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
-    data: Any
     data, cfg = build_data(cfg)
     if before:
         cfg = before.adopted(cfg, named_options())
@@ -85,10 +86,10 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     return None if value is None else float(value)
 
 
-def _fit(
-    trainer: "Trainer", module: "LightningModule", data: "LightningDataModule", last: Path | None
-) -> None:
+def _fit(trainer: "Trainer", module: "LightningModule", data: "SampleData", last: Path | None) -> None:
     """Train; processes that the trainer starts end with this one."""
+    from diffusion_lightning.training.data_module import DataModule
+
     launcher = trainer.strategy.launcher
     if launcher is not None and sweeping():
         # Lightning would start the whole sweep again in every process
@@ -97,7 +98,7 @@ def _fit(
             "processes (hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=4)."
         )
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        trainer.fit(module, datamodule=DataModule(data), ckpt_path=last, weights_only=True)
     except BaseException as error:
         # The other processes would wait for this one forever
         if launcher is not None:

@@ -6,7 +6,6 @@
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from omegaconf import DictConfig
 
@@ -15,9 +14,6 @@ from diffusion_lightning.commands.noise import quieten
 from diffusion_lightning.commands.task import run_command
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.progress import watched
-
-if TYPE_CHECKING:
-    from diffusion_lightning.data.base import SampleData
 
 log = logging.getLogger("train_extractor")
 
@@ -37,6 +33,7 @@ def train(cfg: DictConfig) -> Path:
     from diffusion_lightning.samples import is_image
     from diffusion_lightning.speed import device_type
     from diffusion_lightning.training.classifier import ClassifierTraining, accuracy, stored
+    from diffusion_lightning.training.data_module import DataModule
 
     file = Path(cfg.out)
     if file.is_file() and not cfg.overwrite:
@@ -46,8 +43,7 @@ def train(cfg: DictConfig) -> Path:
     make_folder(file.parent)
     quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
-    built, cfg = build_data(cfg)
-    data = cast("SampleData", built)
+    data, cfg = build_data(cfg)
     if not is_image(data.shape):
         raise UserError("a classifier is trained on images; points are their own features.")
     data.setup()
@@ -71,7 +67,7 @@ def train(cfg: DictConfig) -> Path:
         enable_model_summary=False,
         enable_progress_bar=watched(sys.stdout),
     )
-    trainer.fit(module, data)
+    trainer.fit(module, DataModule(data))
     weights = {name: stored(value, cfg.half) for name, value in classifier.state_dict().items()}
     save_file(weights, file)
     classifier.load_state_dict(weights)

@@ -1,6 +1,7 @@
 """Config → the objects that training, sampling and evaluation share: data, denoiser, sampling, extractor."""
 
-from lightning.pytorch import LightningDataModule
+from typing import Any
+
 from omegaconf import DictConfig
 from torch import nn
 
@@ -11,8 +12,8 @@ from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.sampling import Sampling
 
 
-def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DictConfig]:
-    """The data module, and the config with what it knows: a folder's classes, the copy it reads."""
+def build_data(cfg: DictConfig) -> tuple[Any, DictConfig]:
+    """The data set (`SampleData`), and the config with what it knows: classes of a folder, its copy."""
     data = instantiate(cfg.dataset)
     names = data.class_names and list(data.class_names)
     facts = {"dataset.num_classes": data.num_classes, "dataset.class_names": names}

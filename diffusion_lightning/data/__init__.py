@@ -1,4 +1,4 @@
-"""Data modules: images as uint8 in memory, batches by one index operation, [-1, 1] on the device."""
+"""Data sets: images as uint8 in memory, batches by one index operation, [-1, 1] on the device."""
 
 from diffusion_lightning.data.base import ImageData, SampleData
 from diffusion_lightning.data.cifar10 import CIFAR10

@@ -1,4 +1,4 @@
-"""The base of every data module."""
+"""The base of every data set."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from diffusion_lightning.class_names import class_numbers
 from diffusion_lightning.data.batches import Batch, BatchSampler, Flipped, ImageSet, Loader, PixelBatch
@@ -49,12 +47,16 @@ class TensorImages(ImageSet):
         return TensorImages(self.images.to(device), self.labels.to(device))
 
 
+CPU = torch.device("cpu")
+
 GPU_RESIDENT_BYTES = 2**30
 """A training set of up to this many bytes is kept on the GPU, so that no batch has to be moved there."""
 
 
-class SampleData(LightningDataModule, ABC):
+class SampleData(ABC):
     """A data set in its official splits: images (`ImageData`), or samples of another shape.
+
+    `DataModule` makes it what Lightning's trainer takes.
 
     Args:
         data_dir: the folder that holds the data, or into which it is downloaded.
@@ -94,7 +96,6 @@ class SampleData(LightningDataModule, ABC):
         classes: Sequence[int | str] | None = None,
         limit: int | None = None,
     ) -> None:
-        super().__init__()
         check_counts(batch_size=batch_size)
         check_counts(least=0, num_classes=num_classes, seed=seed, num_workers=num_workers)
         if data_dir is None:
@@ -126,6 +127,9 @@ class SampleData(LightningDataModule, ABC):
         """What titles and records call the data."""
         return self.notice or type(self).__name__
 
+    def prepare_data(self) -> None:  # noqa: B027, as most sets download nothing
+        """Download what is missing; one process does so for all of a machine."""
+
     @abstractmethod
     def load(self, train: bool) -> ImageSet:
         """The training or the test images."""
@@ -155,7 +159,7 @@ class SampleData(LightningDataModule, ABC):
         assert self._sets is not None, "call setup() first"
         return self._sets[0 if train else 1]
 
-    def setup(self, stage: str | None = None) -> None:
+    def setup(self) -> None:
         """Load both splits once."""
         if self._sets is None:
             self._sets = self.split(train=True), self.split(train=False)
@@ -215,50 +219,50 @@ class SampleData(LightningDataModule, ABC):
         if images.shape != self.shape:
             raise UserError(f"the samples are {images.shape}, but the data set says {self.shape}.")
 
-    @property
-    def train_batches(self) -> BatchSampler:
-        """Which images make up each batch of training, after `setup`."""
-        return self._batches(train=True)
+    def batches(
+        self, train: bool, shuffle: bool | None = None, rank: int = 0, world_size: int = 1
+    ) -> BatchSampler:
+        """Which images make up each batch, after `setup`.
 
-    def train_dataloader(self) -> DataLoader:
-        """Shuffled batches."""
-        return self._loader(train=True)
+        Args:
+            train: of the training images, or else the test images.
+            shuffle: None shuffles the training images alone.
+            rank: number of this process.
+            world_size: number of processes.
+        """
+        return BatchSampler(
+            len(self._loaded(train)),
+            self.batch_size,
+            self.seed,
+            shuffle=train if shuffle is None else shuffle,
+            flip=self.flip,
+            rank=rank,
+            world_size=world_size,
+        )
 
-    def val_dataloader(self) -> DataLoader:
-        """The test split in order."""
-        return self._loader(train=False)
+    def loader(self, train: bool, batches: BatchSampler | None = None, device: torch.device = CPU) -> Loader:
+        """Batches as they are stored, after `setup`; `as_seen` makes them what a model sees.
 
-    def _loader(self, train: bool) -> DataLoader:
+        Args:
+            train: of the training images, shuffled, or else of the test images in order.
+            batches: which images make up each; None for those of a single process.
+            device: where they will be moved; a small training set is kept on a GPU as a whole.
+        """
         images = self._loaded(train)
         workers = 0 if isinstance(images, TensorImages) else self.num_workers
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if isinstance(images, TensorImages) and train and device.type == "cuda":
             images = images.to(device) if images.images.nbytes <= GPU_RESIDENT_BYTES else images
         return Loader(
             Flipped(images),
-            sampler=self._batches(train),
+            sampler=self.batches(train) if batches is None else batches,
             batch_size=None,  # the sampler yields whole batches
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda" and images.labels.device.type == "cpu",
         )
 
-    def _batches(self, train: bool) -> BatchSampler:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        # A run that overfits sees the same few batches in every epoch
-        overfit = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        return BatchSampler(
-            len(self._loaded(train)),
-            self.batch_size,
-            self.seed,
-            shuffle=train and not overfit,
-            flip=self.flip,
-            rank=rank,
-            world_size=world,
-        )
-
-    def on_after_batch_transfer(self, batch: PixelBatch, dataloader_idx: int) -> Batch:
-        """Samples as a model sees them: uint8 to float32 in [-1, 1], on the device."""
+    def as_seen(self, batch: PixelBatch) -> Batch:
+        """A batch as a model sees it: uint8 to float32 in [-1, 1], on the device where it is."""
         x, y = batch
         return from_stored(x), y
 
@@ -322,8 +326,3 @@ class ImageData(SampleData):
                 f"the images are {images.shape} (C, H, W), but dataset.image_channels and dataset.image_size "
                 f"say {self.shape}; set them to what the images are."
             )
-
-
-def data_of(trainer: Trainer) -> SampleData:
-    """The trainer's data module."""
-    return trainer.datamodule  # type: ignore[attr-defined]

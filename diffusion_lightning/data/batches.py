@@ -129,6 +129,7 @@ class ImageSet(Dataset[PixelBatch], ABC):
     """A set of N images that gives a whole batch at once; labels is int64 (N,)."""
 
     labels: Tensor
+    _sha256: str | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -148,11 +149,13 @@ class ImageSet(Dataset[PixelBatch], ABC):
         return Part(self, indices, labels)
 
     def sha256(self) -> str:
-        """SHA-256 of all pixels and labels; cached statistics of the set are found by it."""
-        blocks = torch.arange(len(self)).split(1000)
-        return tensors_sha256(
-            named for block in blocks for named in zip(("x", "y"), self[block], strict=True)
-        )
+        """SHA-256 of all pixels and labels, read once; cached statistics of the set are found by it."""
+        if self._sha256 is None:
+            blocks = torch.arange(len(self)).split(1000)
+            self._sha256 = tensors_sha256(
+                named for block in blocks for named in zip(("x", "y"), self[block], strict=True)
+            )
+        return self._sha256
 
 
 class Part(ImageSet):

@@ -1,10 +1,12 @@
 """scikit-learn's digits."""
 
-from functools import cache
+import functools
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_lightning.compat import digits_file
 from diffusion_lightning.data.base import ImageData, TensorImages
 
 NUM_TRAIN = 1500
@@ -18,16 +20,14 @@ class Digits(ImageData):
 
     def load(self, train: bool) -> TensorImages:
         """Pixels 0 … 16 stretched to 0 … 255."""
-        images, labels = _all()
+        images, labels = _digits()
         part = slice(None, NUM_TRAIN) if train else slice(NUM_TRAIN, None)
         return TensorImages(images[part], labels[part])
 
 
-@cache
-def _all() -> tuple[Tensor, Tensor]:
-    """Images and labels of both splits, parsed once: it takes as long as some steps of training."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = (torch.from_numpy(digits.images) * 255 / 16).round().to(torch.uint8)[:, None]
-    return images, torch.from_numpy(digits.target)
+@functools.cache
+def _digits() -> tuple[Tensor, Tensor]:
+    """uint8 (1797, 1, 8, 8), and labels (1797,)."""
+    table = torch.from_numpy(np.loadtxt(digits_file(), delimiter=","))
+    pixels, labels = table[:, :-1], table[:, -1]
+    return (pixels * 255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8), labels.long()

@@ -1,5 +1,6 @@
 """Whether a walk stays finite, found out without making the device wait at every step."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -22,11 +23,12 @@ class FiniteWatch:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, str, Tensor]] = deque(maxlen=10_000)
+        self._seen: deque[tuple[float, str, Tensor, Tensor]] = deque(maxlen=10_000)
 
     def see(self, t: float, **tensors: Tensor) -> None:
-        """Remember the largest absolute values of named tensors at time t; NaN is the largest of all."""
-        self._seen.extend((t, name, x.detach().abs().amax()) for name, x in tensors.items())
+        """Remember the smallest and the largest values of named tensors at time t; NaN is both."""
+        seen = ((t, name, x.detach()) for name, x in tensors.items())
+        self._seen.extend((t, name, x.amin(), x.amax()) for t, name, x in seen)
 
     def check(self, walk: object, times: Sequence[float], last: bool = False) -> None:
         """Refuse a walk that has diverged: at once on the CPU, on a GPU from time to time.
@@ -45,15 +47,17 @@ class FiniteWatch:
             return
         seen = list(self._seen)
         self._seen.clear()
+        ends = torch.stack([end for *_, low, high in seen for end in (low, high)]).tolist()
+        largest = [max(-low, high) for low, high in zip(ends[::2], ends[1::2], strict=True)]
         # NaN is not below it either
-        finite = torch.stack([largest < LARGEST for *_, largest in seen]).tolist()
-        if all(finite):
+        first = next((i for i, value in enumerate(largest) if not value < LARGEST), None)
+        if first is None:
             return
-        t, name, largest = seen[finite.index(False)]
+        t, name, *_ = seen[first]
         step = min(range(len(times)), key=lambda i: abs(times[i] - t))
-        state = "has diverged" if largest.isfinite() else "is not finite any more"
+        state = "has diverged" if math.isfinite(largest[first]) else "is not finite any more"
         raise NotFinite(
             f"{walk}, step {step + 1} of {len(times)}, t = {t:.4g}: {name} {state} (it holds "
-            f"{largest.item():g}). Try a guidance scale nearer to 1, a clamp, or a network that computes in "
+            f"{largest[first]:g}). Try a guidance scale nearer to 1, a clamp, or a network that computes in "
             "float32."
         )

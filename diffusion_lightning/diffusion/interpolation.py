@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from diffusion_lightning.diffusion.denoiser import PredictsX0
-from diffusion_lightning.diffusion.guidance import Guidance
+from diffusion_lightning.diffusion.guidance import Guidance, Guide
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.samplers import DDIM, Sampler
@@ -105,8 +105,18 @@ class LabelMorph:
 
     def x0(self, denoiser: PredictsX0, x_t: Samples, level: Level, y: Labels | None) -> Samples:
         """x0 (B, *), from one batched forward of both labels."""
-        if y is None or torch.equal(y, self.y_end):
+        if y is None:
             return self.guidance.x0(denoiser, x_t, level, y)
         both = self.guidance.x0(denoiser, torch.cat([x_t, x_t]), level, torch.cat([y, self.y_end]))
         start, end = both.chunk(2)
         return torch.lerp(start, end, append_dims(self.u, x_t.ndim).to(x_t))
+
+
+def morph(guidance: Guidance, y: Labels, y_end: Labels, u: PerSample) -> Guide:
+    """Guidance whose x0 goes from labels y (B,) to labels y_end (B,); the given one where all labels stay.
+
+    Whether they do is asked here, and u moved, once: in each evaluation a GPU would be waited for.
+    """
+    if torch.equal(y, y_end):
+        return guidance
+    return LabelMorph(guidance, y_end, u.to(y.device, torch.float32))  # not every device has float64

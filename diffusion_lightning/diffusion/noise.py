@@ -10,6 +10,9 @@ from torch import Tensor
 Noise = Callable[[], Tensor]
 """Each call returns a new draw of standard normal noise (B, *)."""
 
+CACHED = 2**16
+"""Numbers that are made normal at a time; more would not stay in a core's cache between the steps of that."""
+
 
 def derive_seed(*parts: int) -> int:
     """A 64-bit seed that is a pure function of the integers given, such as (seed, epoch, batch, rank)."""
@@ -54,16 +57,24 @@ class ImageNoise:
         shape: Sequence[int],
         device: torch.device | str = "cpu",
     ) -> None:
-        self._streams = [np.random.SFC64(_seeds(seed, i)) for i in indices]
+        streams = [np.random.SFC64(_seeds(seed, i)) for i in indices]
         self._shape = tuple(shape)
-        self._device = device
+        together = max(1, CACHED // math.prod(shape))
+        self._together = [streams[i : i + together] for i in range(0, len(streams), together)]
+        self._device = torch.device(device)
 
     def __call__(self) -> Tensor:
         """The next draw of every image, float32 (B, C, H, W)."""
+        noise = torch.cat([self._drawn(streams) for streams in self._together])
+        if self._device.type == "cuda":
+            noise = noise.pin_memory()  # from other memory the CPU would wait until it is copied
+        return noise.to(self._device, non_blocking=True)
+
+    def _drawn(self, streams: Sequence[np.random.SFC64]) -> Tensor:
         pixels = math.prod(self._shape)
-        bits = np.stack([stream.random_raw(-(-pixels // 2)) for stream in self._streams])
-        noise = box_muller(torch.from_numpy(bits.view(np.int32)))[:, :pixels]
-        return noise.reshape(-1, *self._shape).to(self._device, non_blocking=True)
+        bits = np.concatenate([stream.random_raw(-(-pixels // 2)) for stream in streams])
+        noise = box_muller(torch.from_numpy(bits.view(np.int32)).view(len(streams), -1))
+        return noise[:, :pixels].reshape(-1, *self._shape)
 
 
 def box_muller(bits: Tensor) -> Tensor:
@@ -74,7 +85,10 @@ def box_muller(bits: Tensor) -> Tensor:
 
     Source: Box & Muller 1958.
     """
-    u, v = (bits.float() / 2**31).chunk(2, dim=1)  # in [-1, 1], so |u| is uniform, and exact near 0
-    radius = u.abs().clamp(min=2**-32).log().mul(-2).sqrt()
+    z = bits.float().mul_(2**-31)
+    u, v = z.chunk(2, dim=1)  # in [-1, 1], so |u| is uniform, and exact near 0
+    radius = u.abs().clamp_(min=2**-32).log_().mul_(-2).sqrt_()
     angle = math.pi * v
-    return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)
+    torch.mul(radius, angle.cos(), out=u)
+    torch.mul(radius, angle.sin_(), out=v)
+    return z

@@ -76,14 +76,20 @@ class EvaluationInputs:
         return self.request.dtype if self.request else None
 
 
-def load_inputs(cfg: DictConfig) -> EvaluationInputs:
+def load_inputs(cfg: DictConfig, data: SampleData) -> EvaluationInputs:
     """The inputs that the config of `evaluate.py` describes; `samples=` wins over the checkpoint's model.
+
+    Args:
+        cfg: the config.
+        data: what `data_set` found; a set that the config names is downloaded.
 
     Raises:
         UserError: if an input is unusable or missing, or there is only one image.
     """
     request = load_request(cfg) if cfg.checkpoint else None
-    data, extractor = _data(cfg, request), _extractor(cfg, request).to(available_device(cfg.device))
+    if cfg.dataset:
+        data.prepare_data()
+    extractor = _extractor(cfg, request).to(available_device(cfg.device))
     if cfg.samples:
         pixels, labels = read_npz(Path(cfg.samples), data)
         if len(pixels) < 2:
@@ -105,19 +111,12 @@ def data_set(cfg: DictConfig, learned: Mapping[str, Any]) -> SampleData:
     """
     if cfg.dataset:
         data, _ = build_data(changed(cfg, {"dataset.data_dir": cfg.data_dir or "data/"}))
-        return data  # type: ignore[return-value]
+        return data
     if not learned:
         raise UserError(
             "there is no data set to compare the samples with; add dataset=<name>, such as dataset=mnist."
         )
     return load_data_set(learned["dataset"], cfg.data_dir, cfg.trust)
-
-
-def _data(cfg: DictConfig, request: SamplingRequest | None) -> SampleData:
-    data = data_set(cfg, request.model.config if request else {})
-    if cfg.dataset:
-        data.prepare_data()
-    return data
 
 
 def _extractor(cfg: DictConfig, request: SamplingRequest | None) -> nn.Module:

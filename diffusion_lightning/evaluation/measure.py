@@ -1,6 +1,6 @@
 """Measures a set of images against the data that they should resemble."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,15 +9,19 @@ from torch import Tensor, nn
 
 from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.data.batches import ImageSet
-from diffusion_lightning.distributed import rank
+from diffusion_lightning.distributed import rank, world_size
 from diffusion_lightning.evaluation.comparison import Comparison, Metric
 from diffusion_lightning.evaluation.doubt import judge
-from diffusion_lightning.evaluation.reference import KEPT_FEATURES, reference_order, split_statistics
+from diffusion_lightning.evaluation.reference import reference_order, split_statistics
 from diffusion_lightning.evaluation.statistics import ImageStatistics
 from diffusion_lightning.progress import progress
 
 KEPT_PIXELS = 1000
 """Images whose pixels are kept, for grids and for the search of nearest neighbours."""
+
+
+TOGETHER = 512
+"""Images per process whose features are computed at a time: eight of the extractor's batches."""
 
 
 class ImageBlock(NamedTuple):
@@ -29,6 +33,26 @@ class ImageBlock(NamedTuple):
     """(B,)."""
     total: int
     """Images in the whole block, over all processes."""
+
+
+def regrouped(blocks: Iterable[ImageBlock], size: int = TOGETHER) -> Iterator[ImageBlock]:
+    """The same images in the same order, in blocks of `size` per process; the last one is smaller.
+
+    An extractor computes whole batches (`extract`): blocks as they are drawn would fill many up with black.
+    """
+    waiting: ImageBlock | None = None
+    for block in blocks:
+        waiting = block if waiting is None else _joined(waiting, block)
+        while len(waiting.pixels) >= size:
+            total = min(size * world_size(), waiting.total)
+            yield ImageBlock(waiting.pixels[:size], waiting.labels[:size], total)
+            waiting = ImageBlock(waiting.pixels[size:], waiting.labels[size:], waiting.total - total)
+    if waiting is not None and waiting.total:
+        yield waiting
+
+
+def _joined(a: ImageBlock, b: ImageBlock) -> ImageBlock:
+    return ImageBlock(torch.cat([a.pixels, b.pixels]), torch.cat([a.labels, b.labels]), a.total + b.total)
 
 
 @dataclass(frozen=True)
@@ -77,11 +101,17 @@ def collect_statistics(blocks: Iterable[ImageBlock], total: int, extractor: nn.M
     statistics = ImageStatistics(total)
     kept = []
     with progress(total, "images", "image", shown=rank() == 0) as bar:
-        for pixels, labels, count in blocks:
+        for pixels, labels, count in regrouped(counted(blocks, bar)):
             room = max(0, KEPT_PIXELS - statistics.n)
             kept.append(statistics.add(extractor, pixels, labels, count)[:room].clone())
-            bar.update(count)
     return MeasuredImages(statistics, torch.cat(kept))
+
+
+def counted(blocks: Iterable[ImageBlock], bar: Any) -> Iterator[ImageBlock]:
+    """The blocks, while a progress bar counts their images."""
+    for block in blocks:
+        bar.update(block.total)
+        yield block
 
 
 class Figures(NamedTuple):
@@ -109,13 +139,3 @@ def measure(
             if judged.reason:
                 measured.reasons[name] = judged.reason
     return measured
-
-
-def measure_floors(
-    metrics: Mapping[str, Metric], reference: ReferenceData, num_images: int
-) -> dict[str, Figures]:
-    """The figures of all test images, and of as many test images as images are measured."""
-    figures = {"floor": measure(metrics, reference.test_set_floor(), reference)}
-    if num_images < min(len(reference.test_images), KEPT_FEATURES):
-        figures["floor_same_n"] = measure(metrics, reference.test_set_floor(num_images), reference)
-    return figures

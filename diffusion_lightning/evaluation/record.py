@@ -1,7 +1,7 @@
 """What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from diffusion_lightning.checkpoints.format import with_defaults
 from diffusion_lightning.checkpoints.reader import config_of, find_checkpoint, read_checkpoint
 from diffusion_lightning.config.options import decisive, flat
 from diffusion_lightning.config.renamed import renamed
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.extract import extractor_sha256
-from diffusion_lightning.evaluation.inputs import data_set
 from diffusion_lightning.evaluation.measure import ReferenceData
 from diffusion_lightning.evaluation.reading import RECORD
 from diffusion_lightning.files import read_json
@@ -49,28 +49,30 @@ ADDED = {IMAGES, "files_sha256"}
 """The keys of `asked` that format 1 did not have."""
 
 
-def asked_for(cfg: DictConfig, swept: Collection[str] = ()) -> dict[str, Any]:
+def learned_config(cfg: DictConfig) -> dict[str, Any]:
+    """The config of the checkpoint that is evaluated; empty without one."""
+    return config_of(read_checkpoint(cfg.checkpoint)) if cfg.checkpoint else {}
+
+
+def asked_for(
+    cfg: DictConfig, learned: Mapping[str, Any], data: SampleData, swept: Collection[str] = ()
+) -> dict[str, Any]:
     """Every option that changes a figure, and what is in the files that it names.
 
     If they are the same again, so are the figures.
 
     Args:
         cfg: the config.
+        learned: that of the checkpoint.
+        data: what the images are compared with; its files may still have to be downloaded.
         swept: the options that a sweep is over; its jobs differ in them.
-
-    Raises:
-        UserError: if a file that it names does not exist.
     """
     asked = decisive("evaluate", renamed(OmegaConf.to_container(cfg, resolve=True)), swept)
-    learned: dict[str, Any] = {}
     if cfg.checkpoint:
         asked["checkpoint_sha256"] = file_sha256(find_checkpoint(cfg.checkpoint))
-        learned = config_of(read_checkpoint(cfg.checkpoint))
     if cfg.samples:
-        if not Path(cfg.samples).is_file():
-            raise UserError(f"no file {cfg.samples}; give samples=<file.npz>.")
         asked["samples_sha256"] = file_sha256(Path(cfg.samples))
-    asked[IMAGES] = data_set(cfg, learned).contents()
+    asked[IMAGES] = data.contents()
     files = _files([asked, asked["extractor"] or learned.get("extractor")])
     return asked | {"files_sha256": {str(file): file_sha256(file) for file in sorted(files)}}
 

@@ -3,19 +3,18 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.evaluation.measure import MeasuredImages
 from diffusion_lightning.evaluation.reading import RECORD, cell, doubts, set_titles
 from diffusion_lightning.files import write_json
 from diffusion_lightning.images import grid_columns
-from diffusion_lightning.loggers import log_image
 from diffusion_lightning.samples import save_grid
 from diffusion_lightning.sampling.labels import class_captions
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,8 @@ def save_report(
         named: the data that name the classes in the picture; None for a bare picture.
         title: of the picture.
     """
+    from rich.console import Console
+
     first = images.pixels[:GRID_IMAGES]
     labels = images.statistics.labels[:GRID_IMAGES]
     columns = grid_columns(len(first), len(labels.unique()))
@@ -50,8 +51,10 @@ def save_report(
         log.warning("most of the images are training images: this does not evaluate a model")
 
 
-def table(record: dict[str, Any]) -> Table:
+def table(record: dict[str, Any]) -> "Table":
     """One row per figure: of the images, and of as many and of all test images, which are the floor."""
+    from rich.table import Table
+
     titles = set_titles(record)
     drawn = Table("", *titles.values(), title="beside test images, as the floor")
     for name in record["samples"]:
@@ -62,6 +65,8 @@ def table(record: dict[str, Any]) -> Table:
 def log_report(loggers: Sequence[Any], record: dict[str, Any], out: Path) -> None:
     """Give figures and images to the loggers."""
     from torchvision.io import read_image
+
+    from diffusion_lightning.loggers import log_image
 
     for logger in loggers:
         logger.log_hyperparams(record["asked"])

@@ -123,7 +123,10 @@ class Attention(nn.Module):
         """(B, C, H, W) to (B, C, H, W)."""
         b, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).view(b, 3, self.num_heads, c // self.num_heads, h * w)
-        q, k, v = qkv.transpose(3, 4).unbind(1)
+        qkv = qkv.transpose(3, 4)
+        if x.is_cuda:  # whose fused kernels need channels side by side; on a CPU these are slower in bfloat16
+            qkv = qkv.contiguous()
+        q, k, v = qkv.unbind(1)
         attended = F.scaled_dot_product_attention(q, k, v)
         return x + self.project(attended.transpose(2, 3).reshape(b, c, h, w))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from diffusion_lightning.diffusion.clamp import Clamp, KnownPixels, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
-from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
+from diffusion_lightning.diffusion.interpolation import SlerpNoise, invert, morph, slerp
 from diffusion_lightning.diffusion.level import Level, check_start
 from diffusion_lightning.diffusion.likelihood.flow_likelihood import FlowLikelihood
 from diffusion_lightning.diffusion.likelihood.variational_bound import checked
@@ -305,7 +305,7 @@ class DiffusionModel:
                 x = slerp(z[a], z[b], u)
             changes: dict[str, Any] = {}
             if y is not None:
-                changes["guidance"] = LabelMorph(sampling.guidance, y[b], u)
+                changes["guidance"] = morph(sampling.guidance, y[a], y[b], u)
             start = None if y is None else y[a]
             sampling = replace(sampling, **changes)
             strips = self.walk(sampling, noise, start, x=x, progress=progress, callback=callback)

@@ -17,7 +17,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from diffusion_lightning.checkpoints.format import stamp
 from diffusion_lightning.compat import allow_clipping
-from diffusion_lightning.data.base import data_of
 from diffusion_lightning.data.batches import Batch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
@@ -26,6 +25,7 @@ from diffusion_lightning.diffusion.noise import ImageNoise, derive_seed, seed_ge
 from diffusion_lightning.diffusion.objectives import Objective
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.speed import Speed, dtype_of
+from diffusion_lightning.training.data_module import data_of, train_batches_of
 from diffusion_lightning.training.loss_by_time import LossByTime
 from diffusion_lightning.training.lr_schedules import Constant, LearningRateSchedule
 from diffusion_lightning.training.sharding import is_sharded, shard
@@ -86,7 +86,7 @@ class DiffusionModule(LightningModule):
     @property
     def _images_of_next_step(self) -> int:
         """Images of the optimizer step to come: an epoch's last window may have fewer batches."""
-        trainer, batches = self.trainer, data_of(self.trainer).train_batches
+        trainer, batches = self.trainer, train_batches_of(self.trainer)
         limit = trainer.limit_train_batches
         count = min(limit, len(batches)) if isinstance(limit, int) else int(limit * len(batches))
         first = (trainer.fit_loop.epoch_loop.batch_idx + 1) % max(1, count)
@@ -140,9 +140,10 @@ class DiffusionModule(LightningModule):
         seed_generators(derive_seed(self.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
         loss = self.objective(self.denoiser, x0, y, t, eps)
         self.latest_loss = t, loss.detach()
-        self._images_waiting += data_of(self.trainer).train_batches.images_in(batch_idx)
+        self._images_waiting += train_batches_of(self.trainer).images_in(batch_idx)
         self.train_loss.update(loss.detach(), t)
-        self.log("train/loss", loss.mean(), prog_bar=True, on_step=True, on_epoch=False)
+        # Throughput shows it; with prog_bar=True Lightning reads it, and waits for the GPU, in every step
+        self.log("train/loss", loss.mean(), on_step=True, on_epoch=False)
         return loss.mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -186,8 +187,7 @@ class DiffusionModule(LightningModule):
         if isinstance(trainer.strategy, DDPStrategy):
             _lay_out_gradients_as_weights(network)
         if isinstance(trainer.strategy, ModelParallelStrategy) and not is_sharded(network):
-            assert self.device_mesh is not None
-            shard(network, self.device_mesh["data_parallel"], self.denoiser.dtype)
+            shard(network, trainer.strategy.root_device, self.denoiser.dtype)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the format, and what a run needs beside its weights to resume within an epoch."""

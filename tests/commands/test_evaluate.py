@@ -192,12 +192,19 @@ def test_a_file_of_the_models_samples_measures_as_the_model(measure, trained_dig
     assert of_file["samples"] == pytest.approx(of_model, rel=1e-3)
 
 
+def test_the_data_are_read_once(measure, monkeypatch):
+    read, load = [], Digits.load
+    monkeypatch.setattr(Digits, "load", lambda self, train: read.append(train) or load(self, train))
+    measure(*SMALL, "metrics=[fid]")
+    assert sorted(read) == [False, True]
+
+
 def test_what_is_recorded_is_what_was_measured(measure, trained_digits, monkeypatch):
     """A run that is training replaces its last checkpoint at any time."""
     shutil.copytree(trained_digits, "run")
 
-    def load_while_it_is_replaced(cfg):
-        loaded = load_inputs(cfg)
+    def load_while_it_is_replaced(*args):
+        loaded = load_inputs(*args)
         Path("run/checkpoints/last.ckpt").write_bytes(b"another")
         return loaded
 

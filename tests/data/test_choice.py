@@ -150,7 +150,7 @@ def test_images_that_cannot_be_read_are_left_out_if_that_is_wanted(memory_limit,
     strict = folder_data(tmp_path, memory_limit=memory_limit)
     with pytest.raises(UserError, match="cannot be read"):
         strict.setup()
-        list(strict.train_dataloader())
+        list(strict.loader(train=True))
     caplog.clear()
     data = folder_data(tmp_path, memory_limit=memory_limit, skip_unreadable=True)
     data.setup()

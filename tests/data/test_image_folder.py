@@ -50,8 +50,8 @@ def test_only_a_set_on_disk_uses_workers(tmp_path):
     disk.setup()
     assert isinstance(memory.train_images, TensorImages)
     assert len(memory.train_images) == len(disk.train_images) == 7
-    assert memory.train_dataloader().num_workers == 0 and disk.train_dataloader().num_workers == 1
-    for a, b in zip(memory.train_dataloader(), disk.train_dataloader(), strict=True):
+    assert memory.loader(train=True).num_workers == 0 and disk.loader(train=True).num_workers == 1
+    for a, b in zip(memory.loader(train=True), disk.loader(train=True), strict=True):
         assert a[0].equal(b[0]) and a[1].equal(b[1])
 
 
@@ -105,7 +105,7 @@ def test_an_error_in_a_worker_is_one_line(tmp_path, monkeypatch):
     data = folder_data(tmp_path, memory_limit=0, num_workers=1)
     data.setup()
     with pytest.raises(UserError) as error:
-        list(data.train_dataloader())
+        list(data.loader(train=True))
     message = user_message(error.value)
     assert message.startswith(str(tmp_path / "2.png")) and "\n" not in message
 

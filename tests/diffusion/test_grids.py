@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from diffusion_lightning.config.instantiate import instantiate
-from diffusion_lightning.diffusion.grids import LAM_MIN, Karras, LogSNR, Quadratic, Times, Uniform
+from diffusion_lightning.diffusion.grids import Karras, LogSNR, Quadratic, Times, Uniform
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
+from diffusion_lightning.diffusion.schedules.base import LAM_MIN
 from diffusion_lightning.errors import UserError
 from tests.support.configs import composed, names
 from tests.support.oracles import GaussianOracle, normal, sampling_model
@@ -136,3 +137,12 @@ def test_refuses_times_that_are_no_walk(times):
 def test_a_walk_does_not_begin_where_its_noise_does_not_belong():
     with pytest.raises(UserError, match=r"begin at 0\.8, but .* t = 1; begin with 1"):
         DDIM(grid=Times((0.8, 0.1)))(sampling_model(GaussianOracle(Linear())), normal(3, 4))
+
+
+def test_the_time_of_pure_noise_is_searched_for_once(monkeypatch):
+    """Its bisection takes as long as several steps of a walk do beside the network."""
+    searched, t_of_lam = [], Cosine.t_of_lam
+    monkeypatch.setattr(Cosine, "t_of_lam", lambda self, lam: searched.append(lam) or t_of_lam(self, lam))
+    schedule = Cosine()
+    assert all(Uniform()(schedule, steps)[0] == schedule.pure_noise < 1 for steps in (10, 20))
+    assert searched == [LAM_MIN] and Cosine(T=500).pure_noise != schedule.pure_noise

@@ -4,12 +4,13 @@ import torch
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.grids import LogSNR, Uniform
 from diffusion_lightning.diffusion.guidance import Guidance
-from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, slerp
+from diffusion_lightning.diffusion.interpolation import LabelMorph, SlerpNoise, invert, morph, slerp
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.parameterizations import X0
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
 from diffusion_lightning.errors import UserError
+from tests.support.accelerator import Waits, without_float64
 from tests.support.networks import LabelValues
 from tests.support.oracles import GaussianOracle, MixtureOracle, normal, sampling_model
 
@@ -97,4 +98,13 @@ def test_morph_goes_from_label_to_label():
     expected = torch.lerp(*ends, U.float().view(-1, 1, 1, 1))
     torch.testing.assert_close(morphed, expected)
     torch.testing.assert_close(morphed[0], ends[0][0], rtol=0, atol=0)
-    assert torch.equal(LabelMorph(guidance, start, U).x0(denoiser, x, middle, start), ends[0])
+    assert morph(guidance, start, start.clone(), U) is guidance
+    assert isinstance(morph(guidance, start, end, U), LabelMorph)
+
+
+def test_a_morph_does_not_wait_for_its_device():
+    with without_float64() as device, Waits() as waits:
+        denoiser, x = Denoiser(LabelValues(), Linear(), X0()), torch.zeros(5, 1, 2, 2, device=device)
+        start, end = (torch.full((5,), y, device=device) for y in (0, 2))
+        LabelMorph(Guidance(0.1, 3.0), end, U).x0(denoiser, x, Linear().level(0.5), start)
+    assert waits.seen == []

@@ -46,8 +46,9 @@ def test_keys_differ():
     )
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (1, 1, 1), (3, 32, 32)])
 def test_any_shape_in_any_batch(shape):
+    """The largest is made normal in several parts."""
     whole = ImageNoise(3, range(70), shape)()
     assert whole.shape == (70, *shape) and whole.dtype == torch.float32
     for start, end in ((0, 1), (1, 8), (5, 69)):
@@ -77,3 +78,13 @@ def test_seeding_draws_as_torch_does():
     expected = torch.rand(3)
     seed_generators(5, torch.device("cpu"))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_noise_for_a_gpu_is_copied_from_pinned_memory(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: done.append("pinned") or x)
+    monkeypatch.setattr(torch.Tensor, "to", lambda x, device, **options: done.append((device, options)) or x)
+    for device in "cuda", "cpu":
+        ImageNoise(0, [0], (1, 2, 2), device)()
+    later = {"non_blocking": True}
+    assert done == ["pinned", (torch.device("cuda"), later), (torch.device("cpu"), later)]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.evaluation.inputs import data_set
 from diffusion_lightning.evaluation.record import ADDED, FORMAT, already_done, asked_for
 from tests.support.configs import composed
 
@@ -29,7 +30,8 @@ def here(tmp_path, monkeypatch):
 
 
 def asked(*options, swept=()):
-    return asked_for(composed("evaluate", *OPTIONS, *options, with_hydra=False), swept)
+    cfg = composed("evaluate", *OPTIONS, *options, with_hydra=False)
+    return asked_for(cfg, {}, data_set(cfg, {}), swept)
 
 
 def record(folder, **entries):

@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch.nn.attention import SDPBackend
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.networks import UNet
-from diffusion_lightning.networks.blocks import Downsample, Upsample
+from diffusion_lightning.networks.blocks import Attention, Downsample, Norm, Upsample
 from tests.support.networks import perturb
 
 
@@ -163,3 +164,23 @@ def test_refuses_a_side_that_patches_and_levels_do_not_divide(patch, size):
 def test_refuses_bad_options_of_layers(bad):
     with pytest.raises(UserError, match=next(iter(bad))):
         UNet(1, 8, 0, 8, (1, 2), 1, **bad)
+
+
+def test_on_a_gpu_attention_takes_a_fused_kernel(monkeypatch):
+    """By the strides of what it is given; torch's choice is that of the CPU, which asks for the same."""
+    given = []
+    attention = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "scaled_dot_product_attention",
+        lambda q, k, v: given.append((q, k, v)) or attention(q, k, v),
+    )
+    layer, x = perturb(Attention(32, 2, Norm())), torch.randn(2, 32, 4, 4)
+    with torch.no_grad():
+        here = layer(x)
+        monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda x: True))
+        there = layer(x)
+    choices = [torch._fused_sdp_choice(*parts) for parts in given]
+    assert choices == [SDPBackend.MATH.value, SDPBackend.FLASH_ATTENTION.value]
+    assert all(part.stride(-1) == 1 for part in given[1])
+    torch.testing.assert_close(there, here)

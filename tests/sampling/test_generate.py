@@ -5,17 +5,18 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from diffusion_lightning.diffusion.clamp import NoClamp, Static
+from diffusion_lightning.diffusion.clamp import Dynamic, NoClamp, Static
 from diffusion_lightning.diffusion.denoiser import Denoiser
 from diffusion_lightning.diffusion.guidance import Guidance
 from diffusion_lightning.diffusion.parameterizations import Eps
-from diffusion_lightning.diffusion.samplers import DDIM, DDPM
+from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.errors import NotFinite
 from diffusion_lightning.networks import UNet
 from diffusion_lightning.networks.blocks import Upsample
 from diffusion_lightning.sampling.generate import generate, generate_sharded
+from tests.support.accelerator import Waits, without_float64
 from tests.support.networks import perturb
 
 
@@ -91,3 +92,14 @@ def test_all_processes_stop_where_the_walk_of_one_overflows(monkeypatch):
         with pytest.raises(NotFinite, match=message):
             next(blocks)
         assert said == [not there]
+
+
+@pytest.mark.parametrize("sampler", [DDPM(20), Heun(8), DPMSolverPP(20)])
+def test_a_walk_waits_for_its_device_once(sampler):
+    """At its end, where it is asked whether the walk stayed finite."""
+    with without_float64() as device:
+        denoiser = Denoiser(UNet(1, 8, 10, 8, (1, 2), 1, (4,)), Linear(), Eps()).eval().to(device)
+        sampling = Sampling(sampler, Guidance(0.1, 2.0, rescale=0.5), Dynamic())
+        with Waits() as waits:
+            list(generate(sampling, denoiser, [1, 2], [0, 1], (1, 8, 8), 0, 2))
+    assert len(waits.seen) == 1

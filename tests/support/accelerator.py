@@ -116,3 +116,35 @@ def without_float64():
         stack.enter_context(Numbered())
         stack.enter_context(Simulation())
         yield DEVICE
+
+
+READS = {aten._local_scalar_dense.default, aten.equal.default, aten.nonzero.default}
+"""What gives the CPU a number, or a tensor whose size depends on numbers."""
+
+
+class Waits(TorchDispatchMode):
+    """Lists the operations that read the device's tensors from the CPU: a GPU ends all work before each."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if self.waits(func, args, kwargs or {}):
+            self.seen.append(str(func))
+        return func(*args, **kwargs or {})
+
+    def waits(self, func, args, kwargs):
+        reads = func in READS
+        if func is aten._to_copy.default:
+            reads = kwargs.get("device") == torch.device("cpu")
+        if func is aten.copy_.default:
+            reads = not isinstance(args[0], OnDevice)
+        return reads and any(isinstance(x, OnDevice) for x in tree_leaves((args, kwargs)))
+
+
+class FloatsRead(Waits):
+    """Where the CPU itself trains: reading of losses, norms and weights, not of the data's flags."""
+
+    def waits(self, func, args, kwargs):
+        return func in READS and args[0].is_floating_point()

@@ -11,8 +11,7 @@ def digits(**kwargs):
 
 def batches_of(data, train):
     data.setup()
-    loader = data.train_dataloader() if train else data.val_dataloader()
-    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
+    return [data.as_seen(batch) for batch in data.loader(train)]
 
 
 def save_image(path, colour, size=(40, 30), mode="RGB"):

@@ -10,6 +10,7 @@ from diffusion_lightning.diffusion.objectives import SimpleMSE
 from diffusion_lightning.diffusion.parameterizations import Eps
 from diffusion_lightning.diffusion.schedules import Linear
 from diffusion_lightning.networks import UNet
+from diffusion_lightning.training.data_module import DataModule
 from diffusion_lightning.training.module import DiffusionModule
 
 
@@ -34,7 +35,7 @@ def fit(model, callbacks=(), **kwargs):
         **{"enable_checkpointing": False, "max_epochs": 1, "limit_train_batches": 5, "limit_val_batches": 2}
         | kwargs,
     )
-    trainer.fit(model, datamodule=data)
+    trainer.fit(model, datamodule=DataModule(data))
     return trainer
 
 

@@ -129,6 +129,21 @@ for _name in (
     setattr(Watch, _name, _hook(_name))
 
 
+class WaitsOfBatches(Callback):
+    """Divides what `tests.support.accelerator.Waits` saw among the batches of a training."""
+
+    def __init__(self, mode):
+        self.mode, self.starts = mode, []
+
+    def on_train_batch_start(self, *_):
+        self.starts.append(len(self.mode.seen))
+
+    def of_batches(self):
+        """What was read from the start of each batch to that of the next, or to the end of the run."""
+        ends = [*self.starts[1:], None]
+        return [self.mode.seen[start:end] for start, end in zip(self.starts, ends, strict=True)]
+
+
 def left_behind(folder):
     """All that a run leaves behind but for the time that it took."""
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

@@ -9,8 +9,19 @@ import torch
 from lightning.pytorch import Callback
 
 from diffusion_lightning.errors import UserError
+from tests.support.accelerator import FloatsRead
 from tests.support.command import run
-from tests.support.runs import Died, Watch, differences, history, left_behind, srun, start_world, train_in
+from tests.support.runs import (
+    Died,
+    WaitsOfBatches,
+    Watch,
+    differences,
+    history,
+    left_behind,
+    srun,
+    start_world,
+    train_in,
+)
 
 # bfloat16 rounds each process's gradient
 ONE = ["guidance=cfg", "dataset.batch_size=16", "speed.precision=32-true"]
@@ -40,6 +51,22 @@ def all_end(processes, seconds=60):
         process.join(end - time.monotonic())
     assert all(process.exitcode is not None for process in processes)
     return [process.exitcode for process in processes]
+
+
+def train_and_keep_waits(folder, *options):
+    waits = WaitsOfBatches(FloatsRead())
+    with waits.mode:
+        train_in(folder / "run", *options, callbacks=[waits])
+    torch.save(waits.of_batches(), folder / f"{os.environ['RANK']}.pt")
+
+
+def test_no_process_waits_for_its_device_between_two_logs(tmp_path):
+    options = ["trainer.max_epochs=1", "trainer.limit_train_batches=12", "trainer.log_every_n_steps=6"]
+    options += ["callbacks.last.every_n_steps=null", "callbacks.finite.every_n_steps=50"]
+    assert all_end(start_world(2, train_and_keep_waits, tmp_path, *TWO, *options)) == [0, 0]
+    for rank in range(2):
+        batches = torch.load(tmp_path / f"{rank}.pt")
+        assert [seen for seen in batches[:-1] if seen] == [batches[5]]
 
 
 @pytest.fixture(scope="module")

@@ -50,4 +50,5 @@ class DDPM(Sampler):
         variance = VARIANCES[self.variance](beta, p.sigma, s.sigma)
         mean = (s.alpha * beta / p.sigma**2) * p.x0
         mean += (p.alpha / s.alpha * (s.sigma / p.sigma) ** 2) * p.x_t
-        return mean + sqrt(variance) * noise()
+        mean += sqrt(variance) * noise()
+        return mean

@@ -54,9 +54,8 @@ class Heun(Sampler):
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s by the trapezoidal rule, with the churned part of its noise exchanged."""
         low = self._below(s, model.schedule) if self.churn else s
-        y, h = p.x_t / p.alpha, low.kappa - p.level.kappa
-        eps = model(low.alpha * (y + h * p.eps), low).eps
-        y = y + h * 0.5 * (p.eps + eps)
+        y, h, eps = p.x_t / p.alpha, low.kappa - p.level.kappa, p.eps
+        y = y + h * 0.5 * (eps + model(low.alpha * (y + h * eps), low).eps)
         if self.churn:
             y = y + sqrt(s.kappa**2 - low.kappa**2) * noise()
         return s.alpha * y

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from diffusion_lightning.diffusion.interpolation import LabelMorph
+from diffusion_lightning.diffusion.interpolation import morph
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.sampling.request import SamplingRequest
 from diffusion_lightning.sampling.tasks.base import Task, save_rows, task_count
@@ -40,7 +40,7 @@ class ClassSweep(Task):
         u = torch.linspace(0, 1, self.points, dtype=torch.float64).repeat(self.rows)
         row = [i for i in range(self.rows) for _ in range(self.points)]
         start, end = y[row], y[[i + 1 for i in row]]
-        guidance = LabelMorph(request.sampling.guidance, end, u)
+        guidance = morph(request.sampling.guidance, start, end, u)
         sweep = request.draw(request.noise(row), start, guidance=guidance)
         names = request.names(y, self.rows + 1)
         captions = request.captions(

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from diffusion_lightning.data.base import data_of
 from diffusion_lightning.diffusion.samplers import Sampler
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import true_anywhere
 from diffusion_lightning.errors import NotFinite, UserError, check_at_least, check_counts
 from diffusion_lightning.evaluation.doubt import Figure, as_text, figure, judge
+from diffusion_lightning.evaluation.measure import ImageBlock, counted, regrouped
 from diffusion_lightning.evaluation.metrics.fid import fid
 from diffusion_lightning.evaluation.metrics.kid import kernel_distance
 from diffusion_lightning.evaluation.reference import KEPT_FEATURES, split_statistics
@@ -23,6 +24,7 @@ from diffusion_lightning.progress import progress
 from diffusion_lightning.samples import to_stored
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.training.callbacks.ema import averaged_weights
+from diffusion_lightning.training.data_module import data_of
 
 log = logging.getLogger(__name__)
 
@@ -145,18 +147,26 @@ class TrackFID(Callback):
         data, n = data_of(trainer), self.num_images
         assert n is not None, "call on_fit_start first"
         classes = range(data.num_classes) if self.sampling.guidance.uses_labels else None
-        statistics, start = ImageStatistics(KEPT_FEATURES), time.perf_counter()
+        statistics = ImageStatistics(KEPT_FEATURES)
         with averaged_weights(trainer, module), progress(n, "FID", "image", trainer.is_global_zero) as bar:
-            for images, labels, count, _ in generate_sharded(
+            drawn = generate_sharded(
                 self.sampling, module.denoiser, classes, n, data.shape, self.seed, self.batch_size
-            ):
-                statistics.add(self.extractor, to_stored(images), labels, count)
-                bar.update(count)
-                late = true_anywhere(time.perf_counter() - start > self.max_seconds)
-                if late and 2 <= statistics.n < n:
-                    self._settle_for(statistics.n)
-                    break
+            )
+            blocks = (ImageBlock(to_stored(images), labels, count) for images, labels, count, _ in drawn)
+            for block in regrouped(counted(self._in_time(blocks, n), bar)):
+                statistics.add(self.extractor, *block)
         return statistics
+
+    def _in_time(self, blocks: Iterator[ImageBlock], num_images: int) -> Iterator[ImageBlock]:
+        """The blocks that there is time for."""
+        drawn, start = 0, time.perf_counter()
+        for block in blocks:
+            yield block
+            drawn += block.total
+            late = true_anywhere(time.perf_counter() - start > self.max_seconds)
+            if late and 2 <= drawn < num_images:
+                self._settle_for(drawn)
+                return
 
     def _settle_for(self, num_images: int) -> None:
         """Draw as many images from now on, so that the figures compare."""

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from diffusion_lightning.data.base import SampleData, data_of
+from diffusion_lightning.data.base import SampleData
 from diffusion_lightning.diffusion.sampling import Sampling
 from diffusion_lightning.distributed import gather_in_order
 from diffusion_lightning.errors import NotFinite, check_at_least
@@ -19,6 +19,7 @@ from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.sampling.labels import class_captions
 from diffusion_lightning.training.callbacks.colour_watch import ColourWatch
 from diffusion_lightning.training.callbacks.ema import averaged_weights
+from diffusion_lightning.training.data_module import data_of
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,13 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from diffusion_lightning.data.base import data_of
 from diffusion_lightning.progress import LINE_EVERY, watched
+from diffusion_lightning.training.data_module import train_batches_of
 
 log = logging.getLogger(__name__)
+
+LOSS = "train/loss"
+"""What the bar shows of the metrics that are logged for each step."""
 
 
 class Throughput(TQDMProgressBar):
@@ -52,7 +55,7 @@ class Throughput(TQDMProgressBar):
         # Validation, sampling and checkpoints between batches count: they are part of the time left.
         self._training_seconds += now - self._last
         self._last = now
-        self._images += data_of(trainer).train_batches.images_in(batch_idx)
+        self._images += train_batches_of(trainer).images_in(batch_idx)
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             pl_module.log("train/images_per_second", self._images / self._training_seconds)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
@@ -79,9 +82,11 @@ class Throughput(TQDMProgressBar):
             log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, ", ".join(values))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """The bar's metrics, with images/s and the time left of all epochs."""
+        """The latest loss, the bar's metrics, images/s, and the time left of all epochs."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
+        if LOSS in trainer.logged_metrics:
+            metrics = {LOSS: float(trainer.logged_metrics[LOSS]), **metrics}
         if self._images:
             metrics["images/s"] = f"{self._images / self._training_seconds:.0f}"
             seconds = self._seconds_left(trainer)
