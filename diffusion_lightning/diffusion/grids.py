@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -10,8 +11,16 @@ from torch import Tensor
 
 from diffusion_lightning.diffusion.level import SAME_TIME, check_start
 from diffusion_lightning.diffusion.schedules import Schedule
-from diffusion_lightning.diffusion.schedules.base import LAM_MIN, float64
+from diffusion_lightning.diffusion.schedules.base import float64
 from diffusion_lightning.errors import UserError, check_at_least, check_positive
+
+LAM_MIN = -5.1
+"""Where σ/α = 164. The marginal there is pure noise to one part in 10,000. The cosine schedule's σ/α reaches
+20,000: a short walk would spend half of its steps beyond, and a solver that steps to the next time by the
+mean of two slopes would be carried out of all images by the first. Linear's λ(1) is -5.06.
+
+Source: Lu et al. 2022 (DPM-Solver, arXiv 2206.00927), appendix D.1, which starts the cosine schedule at
+t = 0.9946."""
 
 
 class Grid(ABC):
@@ -44,6 +53,22 @@ class Grid(ABC):
         """Strictly decreasing times for u = 1 … 0, starting at t_start and usually ending at t_1."""
 
 
+def times_of(grid: Grid, schedule: Schedule, steps: int, t_start: float) -> list[float]:
+    """The times of a walk on the grid, computed once for all walks.
+
+    The bisection for the times of given λ takes as long as several steps of a walk beside the network.
+    """
+    try:
+        return list(_kept(grid, schedule, steps, t_start))
+    except TypeError:  # a grid or schedule of one's own without a hash
+        return grid(schedule, steps, t_start)
+
+
+@lru_cache(maxsize=100)
+def _kept(grid: Grid, schedule: Schedule, steps: int, t_start: float) -> tuple[float, ...]:
+    return tuple(grid(schedule, steps, t_start))
+
+
 def earliest(schedule: Schedule, t_start: float) -> float:
     """Where a walk from t_start begins: there, or at the time of `LAM_MIN` if that is less noisy.
 
@@ -51,7 +76,7 @@ def earliest(schedule: Schedule, t_start: float) -> float:
         UserError: if t_start is not in (0, 1].
     """
     t_start = check_start(t_start)
-    return t_start if schedule.lam(t_start) >= LAM_MIN else schedule.pure_noise
+    return t_start if schedule.lam(t_start) >= LAM_MIN else float(schedule.t_of_lam(LAM_MIN))
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from diffusion_lightning.config.instantiate import instantiate
-from diffusion_lightning.diffusion.grids import Karras, LogSNR, Quadratic, Times, Uniform
+from diffusion_lightning.diffusion.grids import LAM_MIN, Karras, LogSNR, Quadratic, Times, Uniform
 from diffusion_lightning.diffusion.noise import ImageNoise
 from diffusion_lightning.diffusion.samplers import DDIM, DDPM, DPMSolverPP, Heun
 from diffusion_lightning.diffusion.schedules import Cosine, Linear
-from diffusion_lightning.diffusion.schedules.base import LAM_MIN
 from diffusion_lightning.errors import UserError
 from tests.support.configs import composed, names
 from tests.support.oracles import GaussianOracle, normal, sampling_model
@@ -139,10 +138,18 @@ def test_a_walk_does_not_begin_where_its_noise_does_not_belong():
         DDIM(grid=Times((0.8, 0.1)))(sampling_model(GaussianOracle(Linear())), normal(3, 4))
 
 
-def test_the_time_of_pure_noise_is_searched_for_once(monkeypatch):
-    """Its bisection takes as long as several steps of a walk do beside the network."""
-    searched, t_of_lam = [], Cosine.t_of_lam
-    monkeypatch.setattr(Cosine, "t_of_lam", lambda self, lam: searched.append(lam) or t_of_lam(self, lam))
-    schedule = Cosine()
-    assert all(Uniform()(schedule, steps)[0] == schedule.pure_noise < 1 for steps in (10, 20))
-    assert searched == [LAM_MIN] and Cosine(T=500).pure_noise != schedule.pure_noise
+class Unhashable(Linear):
+    __hash__ = None
+
+
+def test_the_times_of_equal_walks_are_searched_for_once(monkeypatch):
+    searched, t_of_lam = [], Linear.t_of_lam
+    monkeypatch.setattr(Linear, "t_of_lam", lambda self, lam: searched.append(1) or t_of_lam(self, lam))
+    times = Heun(7, grid=Karras()).times(Linear(T=321))
+    before = list(times), len(searched)
+    times.clear()  # a list of one's own
+    assert (Heun(7, grid=Karras()).times(Linear(T=321)), len(searched)) == before
+    assert before[0] == Karras()(Linear(T=321), 7) and before[1] > 0
+    for walk, schedule in ((Heun(8, grid=Karras()), Linear(T=321)), (Heun(7, grid=Karras()), Linear(T=322))):
+        assert walk.times(schedule) == Karras()(schedule, walk.steps) != before[0]
+    assert Heun(7).times(Unhashable()) == Heun(7).times(Linear())

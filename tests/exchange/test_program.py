@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import diffusion_lightning as dl
-from diffusion_lightning.diffusion.schedules.base import LAM_MIN
+from diffusion_lightning.diffusion.grids import LAM_MIN
 from diffusion_lightning.exchange.program import X0Program
 from tests.exchange.test_onnx import PARAMETERIZATIONS, SHAPE, K
 from tests.support.command import ROOT

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from diffusion_lightning.diffusion.grids import Grid, Uniform
+from diffusion_lightning.diffusion.grids import Grid, Uniform, times_of
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -63,7 +63,7 @@ class Sampler(ABC):
 
     def times(self, schedule: Schedule, t_start: float = 1.0) -> list[float]:
         """The times of a walk from t_start; mostly `steps` of them."""
-        return self.grid(schedule, self.steps or schedule.T, t_start)
+        return times_of(self.grid, schedule, self.steps or schedule.T, t_start)
 
     @torch.no_grad()
     def __call__(

@@ -21,14 +21,6 @@ Source: Lin et al. 2024 (Common Diffusion Noise Schedules and Sample Steps are F
 section 3.1.
 """
 
-LAM_MIN = -5.1
-"""Where σ/α = 164. The marginal there is pure noise to one part in 10,000. The cosine schedule's σ/α reaches
-20,000: a short walk would spend half of its steps beyond, and a solver that steps to the next time by the
-mean of two slopes would be carried out of all images by the first. Linear's λ(1) is -5.06.
-
-Source: Lu et al. 2022 (DPM-Solver, arXiv 2206.00927), appendix D.1, which starts the cosine schedule at
-t = 0.9946."""
-
 
 def float64(t: Time | Sequence[float]) -> Tensor:
     """Times or half log-SNRs as a float64 tensor on the CPU, where all schedule arithmetic happens."""
@@ -96,11 +88,6 @@ class Schedule(ABC):
         t = float64(times)
         columns = t, self.alpha(t), self.sigma(t), self.lam(t), self.log_alpha_bar(t)
         return [Level(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-
-    @cached_property
-    def pure_noise(self) -> float:
-        """The time of `LAM_MIN`, searched for once and not in every walk."""
-        return float(self.t_of_lam(LAM_MIN))
 
     def t_of_lam(self, lam: Time) -> Tensor:
         """The time at which the half log-SNR is λ, by bisection of log ᾱ(t) = -log(1 + e^(-2λ))."""
