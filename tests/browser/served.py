@@ -28,7 +28,7 @@ class Started:
 
 
 @contextmanager
-def started(folder, checkpoint="zoo:digits"):
+def started(folder, checkpoint="zoo:mnist"):
     """The playground, started in a folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -79,8 +79,8 @@ def _look(playground: Playground, folder: str | None, number: int, seen: int) ->
         number = count if number >= seen else number
         return (
             _state(run),
-            _curves(run.metrics, LOSSES, "loss"),
-            _curves(run.metrics, QUALITY, "FID"),
+            _plot(run.metrics, LOSSES, "loss"),
+            _plot(run.metrics, QUALITY, "FID"),
             _shown(playground, run, number),
             gr.Slider(maximum=max(count, 2), value=max(number, 1), visible=count > 1),
             count,
@@ -103,8 +103,8 @@ def _state(run: Run) -> str:
     return f"<p>{escape('; '.join(filter(None, [run.state, run.error, *numbers])))}</p>"
 
 
-def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
-    """Metrics over the images seen, as the plot reads them."""
+def _plot(metrics: Metrics, names: Sequence[str], value: str) -> Any:
+    """Metrics over the images seen; no plot where none was logged."""
     import pandas
 
     rows = []
@@ -113,7 +113,7 @@ def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
         every = max(1, -(-len(curve.images) // MOST_POINTS))
         points = list(zip(curve.images, curve.values, strict=True))
         rows += [(images, y, name) for images, y in points[::every]]
-    return pandas.DataFrame(rows, columns=["images seen", value, "metric"])
+    return gr.LinePlot(pandas.DataFrame(rows, columns=["images seen", value, "metric"]), visible=bool(rows))
 
 
 def _shown(playground: Playground, run: Run, number: int) -> str:
