@@ -127,6 +127,7 @@ def test_the_page_says_what_the_files_say(tmp_path):
     assert glance["state"] == ["finished"] and glance["schedule"] == ["Linear(T=1000)"]
     assert glance["images seen"] == ["2,560"] and glance["command line"] == ["seed=3"]
     assert source["its SHA-256"] == [file_sha256(folder / "checkpoints" / "last.ckpt")]
+    assert source["versions"] == [f"torch 2.9.0, commit {'c' * 40}"]
     assert source["data (SHA-256)"] == ["a" * 64] and source["seed"] == ["3"]
     assert "val/loss: 0.2 after 2,560 images" in page.text
     assert len(page.all("img")) == len(LOSSES)
