@@ -43,7 +43,7 @@ class Session:
     def begin(self, tab: str, calls: Sequence[Call]) -> Shown:
         """New walks of a tab, in place of those before, which are stopped."""
         self.stop(tab)
-        self.shown[tab] = Shown(calls, [Walk(call, call.steps) for call in calls])
+        self.shown[tab] = Shown(calls, [Walk(call, call.steps, call.names) for call in calls])
         return self.shown[tab]
 
     def stop(self, tab: str | None = None) -> None:

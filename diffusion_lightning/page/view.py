@@ -29,8 +29,8 @@ def _one(name: str, call: Call, frame: Frame, walking: bool) -> str:
     return (
         f'<section class="walk {state}"><p><progress max="{frame.steps}" value="{frame.step}"></progress> '
         f"{text}{', stopped' if state == 'stopped' else ''}</p>"
-        f'<div class="pair"><div class="x_t"><h4>x_t</h4>{shown(frame.x_t, call.names)}</div>'
-        f'<div class="x0"><h4>x0</h4>{shown(frame.x0, call.names)}</div></div></section>'
+        f'<div class="pair"><div class="x_t"><h4>x_t</h4>{shown(frame.x_t, call.captions)}</div>'
+        f'<div class="x0"><h4>x0</h4>{shown(frame.x0, call.captions)}</div></div></section>'
     )
 
 
