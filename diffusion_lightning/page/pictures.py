@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.images import pil_image
+from diffusion_lightning.images import data_uri, pil_image
 
-PNG = "data:image/png;base64,"
+PNG = data_uri(b"")
 """What the address of an embedded PNG begins with."""
 
 MOST_STROKES = 4_000_000
@@ -29,16 +29,11 @@ def png(pixels: Tensor) -> bytes:
     return content.getvalue()
 
 
-def embedded(content: bytes) -> str:
-    """The address of a PNG whose content is part of it."""
-    return PNG + base64.b64encode(content).decode()
-
-
 def shown(pixels: Tensor, names: Sequence[str]) -> str:
     """HTML of 8-bit pictures (B, C, H, W), pixel by pixel, each above its name."""
     size = "one" if len(pixels) == 1 else "many"
     figures = [
-        f'<figure><img src="{embedded(png(picture))}" alt="{escape(name)}"><figcaption>{escape(name)}'
+        f'<figure><img src="{data_uri(png(picture))}" alt="{escape(name)}"><figcaption>{escape(name)}'
         "</figcaption></figure>"
         for picture, name in zip(pixels, names, strict=True)
     ]

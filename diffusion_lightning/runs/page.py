@@ -12,7 +12,7 @@ from diffusion_lightning.runs.about import at_a_glance, provenance
 from diffusion_lightning.runs.configs import config_table, difference
 from diffusion_lightning.runs.figures import evaluation_part, evaluations_of, logged_figures
 from diffusion_lightning.runs.panels import charts_of, sweep_charts
-from diffusion_lightning.runs.pictures import grids
+from diffusion_lightning.runs.pictures import grids, spread
 from diffusion_lightning.runs.run import Run
 from diffusion_lightning.runs.sweep import Sweep
 from diffusion_lightning.runs.tables import Link, Named, Table, last, number
@@ -41,7 +41,7 @@ def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int =
         figures=logged_figures(named),
         evaluations=evaluations,
         charts=charts_of({name: run.metrics for name, run in named.items()}),
-        grids={name: grids(run, pictures) for name, run in named.items()},
+        grids={name: grids(spread(run.pictures, pictures)) for name, run in named.items()},
         difference=difference(named) if several else None,
         configs=[config_table(name, run) for name, run in named.items()],
         provenance=provenance(named),
@@ -58,7 +58,7 @@ def sweep_page(sweep: Sweep) -> str:
             "notes": _notes({name: run}, several=False),
             "glance": at_a_glance({name: run}),
             "figures": logged_figures({name: run}),
-            "grids": grids(run, 1),
+            "grids": grids(run.pictures[-1:]),
             "provenance": provenance({name: run}),
         }
         for name, run in jobs.items()

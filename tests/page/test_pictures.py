@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.page.pictures import embedded, painted_over, png, shown, strokes, uploaded
+from diffusion_lightning.images import data_uri
+from diffusion_lightning.page.pictures import painted_over, png, shown, strokes, uploaded
 
 
 def canvas(size=(5, 4), mode="RGBA", colour=(255, 0, 0, 255), kind="PNG"):
@@ -33,7 +34,7 @@ def test_strokes_are_the_pixels_of_the_canvas():
         ("data:image/png;base64," + "A" * 4_000_000, "is no PNG of the page"),
         ("data:image/png;base64,???", "the drawing is damaged"),
         (canvas()[:-40], "the drawing cannot be read as an image"),
-        (embedded(b"text"), "the drawing cannot be read as an image"),
+        (data_uri(b"text"), "the drawing cannot be read as an image"),
         (canvas(size=(9, 4)), "another size than the model's images"),
         (canvas(size=(9000, 9000)), "another size than the model's images"),
     ],

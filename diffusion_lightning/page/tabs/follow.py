@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from diffusion_lightning.page.board import Board
 from diffusion_lightning.page.controls import HIDDEN
-from diffusion_lightning.page.pictures import embedded
 from diffusion_lightning.page.playing import Playground
 from diffusion_lightning.page.view import message
 from diffusion_lightning.runs.metrics import Metrics
+from diffusion_lightning.runs.pictures import grids
 from diffusion_lightning.runs.run import Run
 
 EVERY = 5.0
@@ -121,9 +120,7 @@ def _shown(playground: Playground, run: Run, number: int) -> str:
     if not 1 <= number <= len(run.pictures):
         return "<p>no grid of samples yet.</p>"
     picture = run.pictures[number - 1]
-    path: Path = playground.places.inside(picture.path)
-    seen = "" if picture.images_seen is None else f"{picture.images_seen:,.0f} images seen, "
-    return (
-        f'<figure><img src="{embedded(path.read_bytes())}" alt="samples after {picture.step} steps">'
-        f"<figcaption>{seen}{picture.step:,} steps</figcaption></figure>"
-    )
+    playground.places.inside(picture.path)
+    (grid,) = grids([picture])
+    image = f'<img src="{grid.uri}" alt="{escape(grid.alt)}">' if grid.uri else ""
+    return f"<figure>{image}<figcaption>{escape(grid.caption)}</figcaption></figure>"
