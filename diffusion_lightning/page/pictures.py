@@ -21,6 +21,9 @@ PNG = data_uri(b"")
 MOST_STROKES = 4_000_000
 """Characters of a canvas."""
 
+MOST_PIXELS = 50_000_000
+"""Of an upload, whose file may be small all the same."""
+
 
 def png(pixels: Tensor) -> bytes:
     """8-bit pixels (C, H, W) as a PNG."""
@@ -60,12 +63,15 @@ def uploaded(path: str, shape: Sequence[int]) -> Tensor:
     """The image in a file that was uploaded, uint8 (C, H, W), resized and cropped as the model needs it.
 
     Raises:
-        UserError: if the file is no image, or damaged.
+        UserError: if the file is no image, or damaged, or has too many pixels.
     """
-    from diffusion_lightning.data.image_files import read_image
+    from diffusion_lightning.data.image_files import opened, read_image
 
     channels, *size = shape
     with _called(Path(path).name, Path(path)):
+        with opened(Path(path)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
         return read_image(Path(path), channels, size)
 
 

@@ -11,7 +11,7 @@ from diffusion_lightning.page.calls import Call
 from diffusion_lightning.page.walk import Frame, Walk
 
 MOST_SESSIONS = 50
-"""Of more open pages, the one that was not used for longest loses what it holds."""
+"""Of more open pages, the one that was not used for longest loses what it holds, but for those that walk."""
 
 
 @dataclass(eq=False)
@@ -53,6 +53,11 @@ class Session:
                 self.shown[name].stop()
 
     @property
+    def walks(self) -> bool:
+        """Whether one of its walks goes on."""
+        return any(not walk.ended for shown in self.shown.values() for walk in shown.walks)
+
+    @property
     def drawn(self) -> Tensor | None:
         """The first image of the first tab, uint8 (C, H, W), if one was drawn."""
         drawn = self.shown.get("draw")
@@ -74,8 +79,9 @@ class Sessions:
         with self._one_at_a_time:
             session = self._open.pop(str(key), None) or Session()
             self._open[str(key)] = session
-            while len(self._open) > MOST_SESSIONS:
-                self._open.popitem(last=False)[1].stop()
+            idle = [key for key, other in self._open.items() if not other.walks and other is not session]
+            for least_used in idle[: max(0, len(self._open) - MOST_SESSIONS)]:
+                del self._open[least_used]
             return session
 
     def end(self, key: str | None) -> None:

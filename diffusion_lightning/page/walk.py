@@ -71,6 +71,11 @@ class Walk:
         """End the walk at its next step."""
         self._stop.set()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was stopped, or came to its end."""
+        return self._stop.is_set()
+
     def __iter__(self) -> Iterator[Frame]:
         """The frames, from the first time of the grid to the last; fewer if it is stopped.
 
