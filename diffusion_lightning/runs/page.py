@@ -18,6 +18,10 @@ from diffusion_lightning.runs.sweep import Sweep
 from diffusion_lightning.runs.tables import Link, Named, Table, last, number
 
 
+LONGEST = 48
+"""Letters of a run's name, at most; its whole folder stands in the provenance."""
+
+
 def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int = 12) -> str:
     """The page of a run, or of two side by side.
 
@@ -78,10 +82,16 @@ def names_of(folders: Sequence[Path]) -> list[str]:
     """Short names that tell folders apart."""
     whole = [folder.resolve() for folder in folders]
     for length in (1, 2):
-        names = ["/".join(folder.parts[-length:]) for folder in whole]
+        names = [_shortened("/".join(folder.parts[-length:])) for folder in whole]
         if len({*names}) == len(names):
             return names
     return [str(folder) for folder in folders]
+
+
+def _shortened(name: str) -> str:
+    """The name without its middle, if it is long."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _named_jobs(sweep: Sweep) -> dict[str, Run]:

@@ -154,6 +154,16 @@ def test_two_runs_are_side_by_side_with_what_differs(tmp_path):
     assert "Both have the same config." in same.text
 
 
+def test_the_long_names_of_jobs_leave_room_and_still_tell_them_apart(tmp_path):
+    options = ",".join(f"network.option_{i}={i}" for i in range(8))
+    jobs = [write_run(tmp_path / f"{options},seed={seed}") for seed in (0, 1)]
+    names = of_run(*jobs).table("at a glance")[""]
+    assert [name[-8:] for name in names] == [",seed=0".rjust(8, "7"), ",seed=1".rjust(8, "7")]
+    assert all(len(name) <= 48 and name.startswith("network.option_0=0") for name in names)
+    alike = [write_run(tmp_path / f"{options},{middle}{options}") for middle in "ab"]
+    assert of_run(*alike).table("at a glance")[""] == [str(folder) for folder in alike]
+
+
 def test_an_evaluation_elsewhere_is_found_by_its_checkpoint(tmp_path):
     folder = write_run(tmp_path / "run")
     write_evaluation(tmp_path / "evaluations" / "mine", file_sha256(folder / "checkpoints" / "last.ckpt"))
