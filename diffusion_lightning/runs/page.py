@@ -17,7 +17,6 @@ from diffusion_lightning.runs.run import Run
 from diffusion_lightning.runs.sweep import Sweep
 from diffusion_lightning.runs.tables import Link, Named, Table, last, number
 
-
 LONGEST = 48
 """Letters of a run's name, at most; its whole folder stands in the provenance."""
 
