@@ -22,16 +22,16 @@ from tests.browser.actions import (
 )
 from tests.browser.served import opened
 
-SLOWEST, LATEST = 1, 120
-"""Steps seen a second, and seconds to the first image, where other work takes the cores; on two quiet ones
-they are at least 5, and at most 20."""
+LATEST, SLOWEST = 20, 5
+"""Seconds to the first image, and steps seen a second, on quiet cores: of the computing of the playground,
+which is the same where other work takes the cores."""
 
 
 def test_the_first_image_is_there_soon_after_the_command(playground, page):
     draw(page)
-    seconds = time.monotonic() - playground.time
-    print(f"from the command to the first image: {seconds:.1f} s")
-    assert seconds < LATEST
+    seconds, computed = time.monotonic() - playground.time, playground.cpu_seconds()
+    print(f"from the command to the first image: {seconds:.1f} s, of which {computed:.1f} s of computing")
+    assert computed < LATEST
 
 
 def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
@@ -51,7 +51,7 @@ def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
         assert np.array_equal(sampled(command, tmp_path / name), images)
 
 
-def test_the_walk_is_seen_and_the_slider_leads_back(page):
+def test_the_walk_is_seen_and_the_slider_leads_back(page, playground):
     page.evaluate(
         """() => {
             window.seen = [];
@@ -61,13 +61,15 @@ def test_the_walk_is_seen_and_the_slider_leads_back(page):
             }).observe(document.body, {childList: true, subtree: true, characterData: true});
         }"""
     )
+    before = playground.cpu_seconds()
     images = draw(page)
+    computed = playground.cpu_seconds() - before
     first = {}
     for milliseconds, text in page.evaluate("seen"):
         first.setdefault(int(text.split("step ")[1].split(" ")[0]), milliseconds / 1000)
     pace = (len(first) - 1) / (max(first.values()) - min(first.values()))
-    print(f"{len(first)} of 50 steps seen, {pace:.1f} a second")
-    assert len(first) >= 40 and pace > SLOWEST
+    print(f"{len(first)} of 50 steps seen, {pace:.1f} a second; {50 / computed:.1f} in one of computing")
+    assert len(first) >= 40 and 50 / computed > SLOWEST
     slider = page.locator("#draw-back input[type=number]")
     slider.fill("1")
     slider.press("Enter")
