@@ -22,8 +22,8 @@ class Shown:
     walks: Sequence[Walk]
     frames: list[list[Frame]] = field(default_factory=list)
 
-    def stop(self) -> None:
-        """End the walks at their next step."""
+    def close(self) -> None:
+        """End the walks at their next step, or before their first."""
         for walk in self.walks:
             walk.stop()
 
@@ -50,7 +50,7 @@ class Session:
         """Stop the walks of a tab, or of all."""
         for name in [tab] if tab else list(self.shown):
             if name in self.shown:
-                self.shown[name].stop()
+                self.shown[name].close()
 
     @property
     def walks(self) -> bool:
