@@ -11,7 +11,6 @@ from PIL import Image
 
 import diffusion_lightning as dl
 from tests.docs.test_pages import PAGES
-from tests.support.command import SMALL
 from tests.support.in_process import succeed_here
 from tests.support.pages import read
 
@@ -25,6 +24,7 @@ NOT_HERE = {
     "submitit_slurm": "needs SLURM; composed by tests/commands/test_sweeps.py",
     "trainer=ddp": "tests/training/test_processes.py",
     "hydra/launcher=joblib": "tests/commands/test_sweeps.py",
+    "benchmarks": "make bench",
     "speed.compile=true": "minutes of compiling; tests/test_speed.py",
     "diffusion_lightning.playground": "make test-browser",
     "train_extractor": "tests/commands/test_train_extractor.py",
@@ -102,8 +102,7 @@ COMMANDS = [(page, words) for page in PATHS for words in commands(page)]
 def folder(tmp_path_factory):
     """A folder with what the commands name: a small guided run and another one, samples, pictures."""
     folder = tmp_path_factory.mktemp("commands")
-    options = ["guidance=cfg", "hydra.run.dir=outputs/mnist", "callbacks.sample_grid.num_images=4"]
-    succeed_here("train.py", *SMALL, *options, cwd=folder)
+    succeed_here("train.py", *UNET, *TRAIN, "guidance=cfg", "hydra.run.dir=outputs/mnist", cwd=folder)
     shutil.copytree(folder / "outputs" / "mnist", folder / "outputs" / "other")
     np.savez(folder / "samples.npz", arr_0=np.zeros((8, 8, 8, 1), np.uint8))
     Image.radial_gradient("L").save(folder / "cat.png")
