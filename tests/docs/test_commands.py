@@ -52,7 +52,7 @@ STANDS_FOR = {
 UNET = ["network.width=8", "network.channel_mults=[1]", "network.attention_resolutions=[8]"]
 TRAIN = [
     *("trainer.max_epochs=1", "trainer.limit_train_batches=3", "trainer.limit_val_batches=1"),
-    *("dataset.limit=16", "callbacks.sample_grid=null"),
+    *("dataset.limit=16", "callbacks.sample_grid.num_images=4", "sampler.steps=2"),
 ]
 EVALUATE = ["num_images=8", "sampler.steps=2", "metrics=[colours]"]
 TINY = {
