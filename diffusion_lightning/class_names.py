@@ -27,9 +27,12 @@ def class_numbers(
         names: one name per class, if they are known.
 
     Raises:
-        UserError: if there are none, a number is out of range, or a name is unknown or could be several.
+        UserError: if there are none, or none to choose from; if a number is out of range; if a name is
+            unknown, or could be several.
     """
     listed = list(classes)
+    if num_classes == 0:
+        raise UserError(f"{option}={listed}: there are no classes to choose from; leave {option} out.")
     if not listed or not all(isinstance(y, str) or _is_number(y, num_classes) for y in listed):
         by_name = f" or names, {_shown(names)}" if names else ""
         raise UserError(

@@ -13,6 +13,9 @@ from diffusion_lightning.points import scatter
 LINE = 0.2
 """Height of a line of a title, in inches."""
 
+HIGHEST = 0.4
+"""Height of a row of panels, at most, as a part of its width; its name stands beside it."""
+
 
 def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple[Any, list[Any]]:
     """A matplotlib figure that needs no display, and its subfigures one below the other; sizes in inches.
@@ -38,7 +41,7 @@ Panels = Mapping[str, Sequence[Tensor]]
 def panels_height(panels: Panels, width: float) -> float:
     """Height in inches of panels that are drawn at this width."""
     heights = [_size(row[0])[0] / sum(_size(x)[1] for x in row) for row in panels.values()]
-    return sum((width - 1.3) * height + 0.1 for height in heights) + 0.35
+    return sum((width - 1.3) * min(height, HIGHEST) + 0.1 for height in heights) + 0.35
 
 
 def _size(samples: Tensor) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The one place where [-1, 1] and 8-bit pixels meet, and where images become files."""
 
+import base64
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,16 @@ def height_and_width(image_size: int | Sequence[int]) -> tuple[int, int]:
     if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise UserError(f"image_size is {image_size}; it must be one side, or [height,width].")
     return sides[0], sides[1]
+
+
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """The address of a picture whose file is part of it.
+
+    Args:
+        content: of the file.
+        kind: png or jpeg.
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def is_narrow(low: float, high: float, black: float, white: float) -> bool:

@@ -34,6 +34,7 @@ def scatter(
     columns: int | None = None,
     captions: Captions | None = None,
     extent: float | None = None,
+    paths: Tensor | None = None,
 ) -> Tensor:
     """Panels of points side by side, x to the right and y upwards, on white: uint8 (3, H', W').
 
@@ -45,6 +46,7 @@ def scatter(
         captions: its title stands above everything and its rows above the panels.
         extent: the panels show [-extent, extent]; as far as nearly all points go, unless given. A point
             outside is not shown.
+        paths: where the first points of each panel were before, (T, M, 2): lines beneath them.
 
     Raises:
         UserError: if there are no points of a plane.
@@ -56,7 +58,8 @@ def scatter(
     named = captions.of_each(panels.shape[1], columns or panels.shape[1]) if captions else []
     colours = _colours(named)
     inks = [colours.get(name, COLOURS[0]) for name in named or [""] * panels.shape[1]]
-    grid = _tensor(np.concatenate([_panel(panel, inks, extent) for panel in panels], axis=1))
+    lines = panels.new_zeros(0, 0, 2) if paths is None else paths.cpu().double()
+    grid = _tensor(np.concatenate([_panel(panel, inks, extent, lines) for panel in panels], axis=1))
     if captions is None:
         return grid
     image = captioned(grid, Captions(captions.title, columns=captions.rows), rows=1, columns=len(panels))
@@ -77,8 +80,8 @@ def _colours(names: Sequence[str]) -> dict[str, str]:
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(distinct)}
 
 
-def _panel(points: Tensor, inks: Sequence[str], extent: float) -> np.ndarray[Any, Any]:
-    """One panel of points (N, 2), uint8 (SIDE, SIDE, 3)."""
+def _panel(points: Tensor, inks: Sequence[str], extent: float, paths: Tensor) -> np.ndarray[Any, Any]:
+    """One panel of points (N, 2) on paths (T, M, 2), uint8 (SIDE, SIDE, 3)."""
     from PIL import Image, ImageDraw
 
     side = SIDE * FINER
@@ -86,8 +89,13 @@ def _panel(points: Tensor, inks: Sequence[str], extent: float) -> np.ndarray[Any
     draw = ImageDraw.Draw(canvas)
     draw.rectangle((0, 0, side - 1, side - 1), outline="#808080", width=FINER)
     radius = FINER * min(3.5, max(0.9, 45 / len(points) ** 0.5))
-    x, y = ((1 + points.T * points.new_tensor([[1], [-1]]) / extent) * side / 2).tolist()
-    for a, b, ink in zip(x, y, inks, strict=True):
+
+    def places(x: Tensor) -> list[Any]:
+        return ((1 + x * x.new_tensor([1, -1]) / extent) * side / 2).tolist()
+
+    for path, ink in zip(places(paths.transpose(0, 1)), inks, strict=False):
+        draw.line([tuple(place) for place in path], ink, FINER)
+    for (a, b), ink in zip(places(points), inks, strict=True):
         draw.ellipse((a - radius, b - radius, a + radius, b + radius), ink)
     return np.array(canvas.reduce(FINER))
 

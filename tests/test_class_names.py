@@ -69,3 +69,10 @@ def test_names_draw_what_numbers_draw(trained_digits, tmp_path):
     assert images.equal(model.sample([3], 2, **walk)) and images.equal(model.sample(["three"], 2, **walk))
     latents = model.invert(images, ["three", "three"], **walk)
     assert latents.equal(model.invert(images, torch.tensor([3, 3]), **walk))
+
+
+def test_where_there_are_no_classes_none_can_be_chosen():
+    with pytest.raises(
+        UserError, match=r"^labels=\[0\]: there are no classes to choose from; leave labels out"
+    ):
+        class_numbers("labels", [0], 0, None)

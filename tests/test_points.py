@@ -24,6 +24,19 @@ def test_a_point_is_drawn_where_it_is():
     torch.testing.assert_close(found.mean(0), torch.tensor([0.75, 0.625]), rtol=0, atol=0.01)
 
 
+def test_the_path_of_a_point_leads_to_it():
+    """From the upper left corner, along the left and the lower side; the second point has no path."""
+    path = torch.tensor([[[-1.0, 1.0]], [[-1.0, -1.0]], [[1.0, -1.0]]])
+    image = scatter(torch.tensor([[1.0, -1.0], [1.0, 1.0]]), extent=2.0, paths=path)
+    row, column = torch.nonzero((image < 240).any(0)[2:-2, 2:-2]).T
+    x, y = (column + 2) / SIDE, 1 - (row + 2) / SIDE
+    line = (x < 0.7) & (y < 0.7)
+    assert ((x - 0.25).abs() < 0.01).logical_or((y - 0.25).abs() < 0.01)[line].all()
+    assert (x[line] > 0.69).any() and (y[line] > 0.69).any()
+    alone = (x > 0.5) & (y > 0.5)
+    assert alone.any() and torch.stack([x - 0.75, y - 0.75])[:, alone].norm(dim=0).max() < 0.03
+
+
 def test_points_of_one_text_have_one_colour_which_a_legend_names():
     points = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [-1.0, 1.0], [1.0, 1.0]])
     image = picture(points, 2, dl.Captions(columns=["left", "right"]))

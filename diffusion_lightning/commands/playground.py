@@ -5,6 +5,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from diffusion_lightning.commands.messages import user_message
@@ -54,18 +56,17 @@ def started(cfg: DictConfig) -> "Playground":
     loading = {name: plain[name] for name in default if plain[name] != default[name]}
     if absent := [folder for folder in cfg.folders if folder != "outputs" and not Path(folder).is_dir()]:
         raise UserError(f"folders: {absent[0]} is no folder; name one that holds runs.")
-    places = Places(_named(cfg.checkpoint), tuple(map(Path, cfg.folders)))
+    places = Places(_typed(cfg), tuple(map(Path, cfg.folders)))
     models = Models(places, loading)
     models(places.start)
     return Playground(places, models, cfg.walks, user_message)
 
 
-def _named(checkpoint: str) -> str:
-    """A checkpoint as one types it: that of the zoo has a name, whose path the command was given."""
-    from diffusion_lightning.zoo.cards import FOLDER
-
-    path = Path(checkpoint)
-    return f"zoo:{path.stem}" if path.parent == FOLDER else checkpoint
+def _typed(cfg: DictConfig) -> str:
+    """The checkpoint as it was typed, such as `hf:owner/name`; the config has the path that it means."""
+    overrides = OverridesParser.create().parse_overrides(HydraConfig.get().overrides.task)
+    typed = [str(override.value()) for override in overrides if override.key_or_group == "checkpoint"]
+    return typed[-1] if typed else str(cfg.checkpoint)
 
 
 def main() -> None:

@@ -46,7 +46,8 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     from diffusion_lightning.loggers import last_values
     from diffusion_lightning.training.build import build_module, build_trainer, choose_speed
     from diffusion_lightning.training.module import check_images_per_step, images_of_step
-    from diffusion_lightning.training.resume import IMAGES, earlier_run, named_options, wandb_id
+    from diffusion_lightning.training.resume import IMAGES, VERSIONS, earlier_run, named_options, wandb_id
+    from diffusion_lightning.versions import versions
 
     folder, composed = Path(cfg.paths.run_dir), cfg
     before = earlier_run(cfg)
@@ -71,6 +72,7 @@ def _train(cfg: DictConfig, callbacks: Sequence["Callback"]) -> float | None:
     if not before and not process_number():
         data.prepare_data()
         cfg = changed(cfg, {IMAGES: data.contents()})
+    cfg = changed(cfg, {VERSIONS: versions()})
     if trainer.is_global_zero:
         log.info("training on %s in %s", trainer.strategy.root_device, trainer.precision)
     # The checkpoint carries its config as plain containers: nothing but the file is needed later.

@@ -101,7 +101,7 @@ def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
     Raises:
         UserError: for the first such value.
     """
-    hints, closed = _arguments(node["_target_"]) if _is_object(node) else ({}, False)
+    hints, closed = arguments_of(node["_target_"]) if _is_object(node) else ({}, False)
     for key, value in _items(node).items():
         where = f"{name}.{key}".lstrip(".")
         if value == "???" or (value == "" and where in OPTIONS):
@@ -114,7 +114,7 @@ def check_arguments(node: Any, name: str, unresolved: Any = None) -> None:
         known_later = value is None and source is not None
         if not known_later and not _fits(value, hint):
             advice = ADVICE.get(where, "") or _advice(where, value, hint)
-            raise UserError(f"{where} is {_shown(value)}; it must be {_described(hint)}.{advice}")
+            raise UserError(f"{where} is {_shown(value)}; it must be {described(hint)}.{advice}")
         check_arguments(value, where, source)
 
 
@@ -122,7 +122,7 @@ def _items(node: Any) -> dict[Any, Any]:
     return node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
 
 
-def _arguments(target: str) -> tuple[dict[str, Any], bool]:
+def arguments_of(target: str) -> tuple[dict[str, Any], bool]:
     """Name → type of the arguments of a class or function, and whether it takes no others."""
     try:
         found = pkgutil.resolve_name(RENAMED.get(target, target))
@@ -176,7 +176,8 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and "_target_" in value
 
 
-def _described(hint: Any, many: bool = False) -> str:
+def described(hint: Any, many: bool = False) -> str:
+    """A type in words, or several values of it: `an integer or null`, `a list of texts`."""
     kind, inner = get_origin(hint) or hint, [one for one in get_args(hint) if one is not Ellipsis]
     if kind in (Union, types.UnionType):
         return _any_of(inner, many)
@@ -190,7 +191,7 @@ def _described(hint: Any, many: bool = False) -> str:
 
 
 def _any_of(hints: list[Any], many: bool) -> str:
-    return " or ".join(dict.fromkeys(_described(hint, many) for hint in hints))
+    return " or ".join(dict.fromkeys(described(hint, many) for hint in hints))
 
 
 def _shown(value: Any) -> str:

@@ -134,11 +134,13 @@ class Mosaic(Density):
         weights: of the cells, (H, W), not negative; the first row lies on top.
 
     Raises:
-        UserError: if no cell has a weight.
+        UserError: if no cell has a weight, or one that is negative or not finite.
     """
 
     def __init__(self, weights: Tensor) -> None:
         weights = weights.double()
+        if not (weights.isfinite() & (weights >= 0)).all():
+            raise UserError("the weights hold what is negative or not finite; a density has neither.")
         if not weights.sum() > 0:
             raise UserError("no cell of the picture has a weight; a density needs one that is not white.")
         self.weights = weights / weights.sum()

@@ -20,6 +20,9 @@ Range = Sequence[float]
 
 SIXTEEN_BITS = 0, 65535
 
+EXTERNAL = {"EPS"}
+"""Formats that Pillow has another program draw: PostScript is code, whatever ending its file has."""
+
 ORIENTATION = 0x0112
 """The EXIF tag."""
 
@@ -66,6 +69,8 @@ def opened(path: Path) -> "Iterator[Image]":
             # Large images are welcome; Pillow refuses those that are twice as large as this warning allows
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                if image.format in EXTERNAL:
+                    raise ValueError(f"{image.format} is a program; save what it draws as PNG")
                 yield image
     except Exception as error:  # decoders raise whatever they stumble over in a damaged file
         reason = str(error) or type(error).__name__

@@ -64,11 +64,12 @@ class Memory(nn.Module):
 
     def __init__(self, points: Tensor, labels: Tensor | None = None) -> None:
         super().__init__()
-        self.num_classes = 0 if labels is None else int(labels.max()) + 1
-        labels = torch.zeros(len(points), dtype=torch.long) if labels is None else labels.long()
+        known = torch.zeros(len(points)) if labels is None else labels
+        if len(points) == 0 or known.shape != (len(points),):
+            raise UserError(f"{len(points)} points have labels {tuple(known.shape)}; give one for each.")
+        self.num_classes = 0 if labels is None else int(known.max()) + 1
+        labels = known.long()
         classes = labels.unique()
-        if len(points) == 0 or labels.shape != (len(points),):
-            raise UserError(f"{len(points)} points have labels {tuple(labels.shape)}; give one for each.")
         if not classes.equal(torch.arange(len(classes)).to(classes)):
             raise UserError(f"the labels are {classes.tolist()}; they must be 0, 1, …, each with points.")
         points = points if points.dtype == torch.float64 else from_stored(points)

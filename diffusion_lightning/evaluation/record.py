@@ -1,8 +1,6 @@
 """What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
-import platform
 from collections.abc import Collection, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from diffusion_lightning import __version__
 from diffusion_lightning.checkpoints.format import with_defaults
 from diffusion_lightning.checkpoints.reader import config_of, find_checkpoint, read_checkpoint
 from diffusion_lightning.config.options import decisive, flat
@@ -22,6 +19,7 @@ from diffusion_lightning.evaluation.measure import ReferenceData
 from diffusion_lightning.evaluation.reading import RECORD
 from diffusion_lightning.files import read_json
 from diffusion_lightning.hashing import file_sha256
+from diffusion_lightning.versions import versions
 
 FORMAT = 2
 """Rises when records contain other keys, or keys mean something else."""
@@ -138,13 +136,6 @@ def _same(record: dict[str, Any], asked: dict[str, Any], swept: Collection[str])
 def _said(options: dict[str, Any]) -> dict[str, Any]:
     """The options that are not null, as a missing one is."""
     return {name: value for name, value in flat(options) if value is not None}
-
-
-def versions() -> dict[str, str]:
-    """The versions of what the figures may depend on."""
-    packages = "torch", "torchvision", "lightning", "numpy"
-    ours = {"python": platform.python_version(), "diffusion-lightning": __version__}
-    return ours | {name: version(name) for name in packages}
 
 
 def provenance(name: str, extractor: nn.Module, data: ReferenceData) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Call:
         arguments: of the method.
         options: of `sample.py`, which make it do the same.
         steps: times of the walk.
-        names: of the images, as the page shows them.
+        names: of the images, or what the colours of the points say.
         pictures: name of a file → 8-bit pixels (C, H, W): what the command and the Python text read.
         texts: argument → the Python text that stands for it.
     """
@@ -61,6 +61,11 @@ class Call:
     def __call__(self, callback: WalkCallback) -> Tensor:
         """The images, whose walk the callback sees."""
         return getattr(self.model, self.method)(**self.arguments, progress=False, callback=callback)
+
+    @property
+    def captions(self) -> list[str]:
+        """The texts below the pictures: a name for each image; none below a scatter, which is one picture."""
+        return self.names if is_image(self.model.shape) else [""]
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -128,9 +133,7 @@ def interpolate(settings: Settings, model: DiffusionModel, to_seed: int, points:
         _given(arguments) | _options(sampling, model) | {"seed": settings.seed, "to_seed": to_seed},
         [*task, *settings.options, *_labels(labels), f"seed={settings.seed}"],
         _steps(sampling, model),
-        ["A", *(f"u = {i / (points - 1):.3g}" for i in range(1, points - 1)), "B"]
-        if is_image(model.shape)
-        else [""],
+        ["A", *(f"u = {i / (points - 1):.3g}" for i in range(1, points - 1)), "B"],
     )
 
 
@@ -227,9 +230,7 @@ def _labels(labels: list[int] | None) -> list[str]:
 
 
 def _names(labels: list[int] | None, n: int, model: DiffusionModel) -> list[str]:
-    """The classes of n images; empty texts without labels, and of points, which are in one picture."""
-    if not is_image(model.shape):
-        return [""]
+    """The classes of n images; empty texts without labels."""
     cycle = labels or [model.num_classes]
     return label_names([cycle[i % len(cycle)] for i in range(n)], model.num_classes, model.class_names)
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from diffusion_lightning.page.pictures import embedded, png
+from diffusion_lightning.images import data_uri
+from diffusion_lightning.page.pictures import png
 from diffusion_lightning.samples import is_image
 
 
@@ -20,7 +21,7 @@ def painter(picture: Tensor | None, shape: Sequence[int], hint: str, colours: bo
     if not is_image(shape):
         return '<div class="painter"><p>This model draws points; choose one that draws images.</p></div>'
     _, height, width = shape
-    below = "" if picture is None else f'<img src="{embedded(png(picture))}" alt="the picture">'
+    below = "" if picture is None else f'<img src="{data_uri(png(picture))}" alt="the picture">'
     colour = '<label>colour <input type="color" value="#ffffff"></label>' if colours else ""
     brush = max(2, round(min(height, width) / 9))
     return (

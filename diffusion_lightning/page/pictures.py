@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.images import pil_image
+from diffusion_lightning.images import data_uri, pil_image
 
-PNG = "data:image/png;base64,"
+PNG = data_uri(b"")
 """What the address of an embedded PNG begins with."""
 
 MOST_STROKES = 4_000_000
 """Characters of a canvas."""
+
+MOST_PIXELS = 50_000_000
+"""Of an upload, whose file may be small all the same."""
 
 
 def png(pixels: Tensor) -> bytes:
@@ -29,16 +32,11 @@ def png(pixels: Tensor) -> bytes:
     return content.getvalue()
 
 
-def embedded(content: bytes) -> str:
-    """The address of a PNG whose content is part of it."""
-    return PNG + base64.b64encode(content).decode()
-
-
 def shown(pixels: Tensor, names: Sequence[str]) -> str:
     """HTML of 8-bit pictures (B, C, H, W), pixel by pixel, each above its name."""
     size = "one" if len(pixels) == 1 else "many"
     figures = [
-        f'<figure><img src="{embedded(png(picture))}" alt="{escape(name)}"><figcaption>{escape(name)}'
+        f'<figure><img src="{data_uri(png(picture))}" alt="{escape(name)}"><figcaption>{escape(name)}'
         "</figcaption></figure>"
         for picture, name in zip(pixels, names, strict=True)
     ]
@@ -65,12 +63,15 @@ def uploaded(path: str, shape: Sequence[int]) -> Tensor:
     """The image in a file that was uploaded, uint8 (C, H, W), resized and cropped as the model needs it.
 
     Raises:
-        UserError: if the file is no image, or damaged.
+        UserError: if the file is no image, or damaged, or has too many pixels.
     """
-    from diffusion_lightning.data.image_files import read_image
+    from diffusion_lightning.data.image_files import opened, read_image
 
     channels, *size = shape
     with _called(Path(path).name, Path(path)):
+        with opened(Path(path)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
         return read_image(Path(path), channels, size)
 
 

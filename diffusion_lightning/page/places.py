@@ -3,7 +3,9 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +95,26 @@ def _changed(run: Path) -> float:
     return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
 
 
+class Loaded:
+    """What is loaded when it is first asked for; whoever else asks meanwhile waits for that."""
+
+    def __init__(self, loading: Callable[[], DiffusionModel]) -> None:
+        self._loading = loading
+        self._model: DiffusionModel | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self) -> DiffusionModel:
+        """The model; after an error the next call tries again."""
+        with self._one_at_a_time:
+            self._model = self._model or self._loading()
+            return self._model
+
+
 class Models:
     """The models that were chosen last, loaded once each; a run that goes on training is loaded anew.
 
-    A walk changes nothing in its model, so that several may share it.
+    A walk changes nothing in its model, so that several may share it; one that takes long to load keeps
+    nobody waiting who asks for another.
 
     Args:
         places: where they may be.
@@ -106,7 +124,7 @@ class Models:
 
     def __init__(self, places: Places, loading: dict[str, Any] | None = None, most: int = 3) -> None:
         self.places, self.loading, self.most = places, loading or {}, most
-        self._loaded: OrderedDict[tuple[str, int], DiffusionModel] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, name: str) -> DiffusionModel:
@@ -116,13 +134,13 @@ class Models:
             UserError: if it may not be read, or cannot be.
         """
         checkpoint = self.places.checkpoint(name)
+        key = name, 0 if is_named(checkpoint) else find_checkpoint(checkpoint).stat().st_mtime_ns
         with self._one_at_a_time:
-            key = name, 0 if is_named(checkpoint) else find_checkpoint(checkpoint).stat().st_mtime_ns
-            model = self._loaded.pop(key, None) or load(checkpoint, **self.loading)
+            model = self._loaded.pop(key, None) or Loaded(partial(load, checkpoint, **self.loading))
             self._loaded[key] = model
             while len(self._loaded) > self.most:
                 self._loaded.popitem(last=False)
-            return model
+        return model()
 
     def named(self, name: str) -> dict[str, Any]:
         """The options of `sample.py`, and arguments of `load`, that mean this model."""

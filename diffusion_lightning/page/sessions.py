@@ -11,7 +11,7 @@ from diffusion_lightning.page.calls import Call
 from diffusion_lightning.page.walk import Frame, Walk
 
 MOST_SESSIONS = 50
-"""Of more open pages, the one that was not used for longest loses what it holds."""
+"""Of more open pages, the one that was not used for longest loses what it holds, but for those that walk."""
 
 
 @dataclass(eq=False)
@@ -22,8 +22,8 @@ class Shown:
     walks: Sequence[Walk]
     frames: list[list[Frame]] = field(default_factory=list)
 
-    def stop(self) -> None:
-        """End the walks at their next step."""
+    def close(self) -> None:
+        """End the walks at their next step, or before their first."""
         for walk in self.walks:
             walk.stop()
 
@@ -43,14 +43,19 @@ class Session:
     def begin(self, tab: str, calls: Sequence[Call]) -> Shown:
         """New walks of a tab, in place of those before, which are stopped."""
         self.stop(tab)
-        self.shown[tab] = Shown(calls, [Walk(call, call.steps) for call in calls])
+        self.shown[tab] = Shown(calls, [Walk(call, call.steps, call.names) for call in calls])
         return self.shown[tab]
 
     def stop(self, tab: str | None = None) -> None:
         """Stop the walks of a tab, or of all."""
         for name in [tab] if tab else list(self.shown):
             if name in self.shown:
-                self.shown[name].stop()
+                self.shown[name].close()
+
+    @property
+    def walks(self) -> bool:
+        """Whether one of its walks goes on."""
+        return any(not walk.ended for shown in self.shown.values() for walk in shown.walks)
 
     @property
     def drawn(self) -> Tensor | None:
@@ -74,8 +79,9 @@ class Sessions:
         with self._one_at_a_time:
             session = self._open.pop(str(key), None) or Session()
             self._open[str(key)] = session
-            while len(self._open) > MOST_SESSIONS:
-                self._open.popitem(last=False)[1].stop()
+            idle = [key for key, other in self._open.items() if not other.walks and other is not session]
+            for least_used in idle[: max(0, len(self._open) - MOST_SESSIONS)]:
+                del self._open[least_used]
             return session
 
     def end(self, key: str | None) -> None:

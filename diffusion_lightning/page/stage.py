@@ -1,6 +1,7 @@
 """Where a tab shows its walks: buttons, pictures, the way back, and the text that draws the same."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -77,16 +78,17 @@ class Stage:
             model = self.playground.models(name)
             calls = self.calls(session, model, *values)
             shown, of_model = session.begin(self.tab, calls), self.playground.models.named(name)
-            yield (
-                walk_view([], []),
-                gr.Slider(visible=False),
-                "\n".join(call.command(of_model) for call in calls),
-                "\n\n".join(call.python(of_model) for call in calls),
-                downloads(calls[0].files),
-            )
-            for frames in side_by_side(list(shown.walks)):
-                shown.frames.append(frames)
-                yield walk_view(calls, frames), same, same, same, same
+            with closing(shown):
+                yield (
+                    walk_view([], []),
+                    gr.Slider(visible=False),
+                    "\n".join(call.command(of_model) for call in calls),
+                    "\n\n".join(call.python(of_model) for call in calls),
+                    downloads(calls[0].files),
+                )
+                for frames in side_by_side(list(shown.walks)):
+                    shown.frames.append(frames)
+                    yield walk_view(calls, frames), same, same, same, same
             last = len(shown.frames)
             yield self._at(last, session), self._way_back(last), same, same, same
         except Exception as error:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
+from diffusion_lightning.images import data_uri
 from diffusion_lightning.page.calls import Call
-from diffusion_lightning.page.pictures import embedded, shown
+from diffusion_lightning.page.pictures import shown
 from diffusion_lightning.page.walk import Frame
 
 
@@ -29,8 +30,8 @@ def _one(name: str, call: Call, frame: Frame, walking: bool) -> str:
     return (
         f'<section class="walk {state}"><p><progress max="{frame.steps}" value="{frame.step}"></progress> '
         f"{text}{', stopped' if state == 'stopped' else ''}</p>"
-        f'<div class="pair"><div class="x_t"><h4>x_t</h4>{shown(frame.x_t, call.names)}</div>'
-        f'<div class="x0"><h4>x0</h4>{shown(frame.x0, call.names)}</div></div></section>'
+        f'<div class="pair"><div class="x_t"><h4>x_t</h4>{shown(frame.x_t, call.captions)}</div>'
+        f'<div class="x0"><h4>x0</h4>{shown(frame.x0, call.captions)}</div></div></section>'
     )
 
 
@@ -41,5 +42,5 @@ def message(text: str) -> str:
 
 def downloads(files: dict[str, bytes]) -> str:
     """Links to the files that a command reads."""
-    links = [f'<a href="{embedded(content)}" download="{name}">{name}</a>' for name, content in files.items()]
+    links = [f'<a href="{data_uri(content)}" download="{name}">{name}</a>' for name, content in files.items()]
     return f"<p>Both read {' and '.join(links)}: save them where you run it.</p>" if links else ""

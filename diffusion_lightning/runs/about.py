@@ -50,7 +50,7 @@ def _epochs(run: Run) -> str:
 
 
 def _versions(run: Run) -> str:
-    versions = run.saved.versions if run.saved else {}
+    versions = run.group("versions") or (run.saved.versions if run.saved else {})
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 

@@ -12,10 +12,13 @@ from diffusion_lightning.runs.about import at_a_glance, provenance
 from diffusion_lightning.runs.configs import config_table, difference
 from diffusion_lightning.runs.figures import evaluation_part, evaluations_of, logged_figures
 from diffusion_lightning.runs.panels import charts_of, sweep_charts
-from diffusion_lightning.runs.pictures import grids
+from diffusion_lightning.runs.pictures import grids, spread
 from diffusion_lightning.runs.run import Run
 from diffusion_lightning.runs.sweep import Sweep
 from diffusion_lightning.runs.tables import Link, Named, Table, last, number
+
+LONGEST = 48
+"""Letters of a run's name, at most; its whole folder stands in the provenance."""
 
 
 def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int = 12) -> str:
@@ -41,7 +44,7 @@ def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int =
         figures=logged_figures(named),
         evaluations=evaluations,
         charts=charts_of({name: run.metrics for name, run in named.items()}),
-        grids={name: grids(run, pictures) for name, run in named.items()},
+        grids={name: grids(spread(run.pictures, pictures)) for name, run in named.items()},
         difference=difference(named) if several else None,
         configs=[config_table(name, run) for name, run in named.items()],
         provenance=provenance(named),
@@ -58,7 +61,7 @@ def sweep_page(sweep: Sweep) -> str:
             "notes": _notes({name: run}, several=False),
             "glance": at_a_glance({name: run}),
             "figures": logged_figures({name: run}),
-            "grids": grids(run, 1),
+            "grids": grids(run.pictures[-1:]),
             "provenance": provenance({name: run}),
         }
         for name, run in jobs.items()
@@ -78,10 +81,16 @@ def names_of(folders: Sequence[Path]) -> list[str]:
     """Short names that tell folders apart."""
     whole = [folder.resolve() for folder in folders]
     for length in (1, 2):
-        names = ["/".join(folder.parts[-length:]) for folder in whole]
+        names = [_shortened("/".join(folder.parts[-length:])) for folder in whole]
         if len({*names}) == len(names):
             return names
     return [str(folder) for folder in folders]
+
+
+def _shortened(name: str) -> str:
+    """The name without its middle, if it is long."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _named_jobs(sweep: Sweep) -> dict[str, Run]:

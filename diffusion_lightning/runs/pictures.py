@@ -1,13 +1,13 @@
 """Pictures within a page: data: URIs of a bounded size."""
 
-import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_lightning.runs.run import Picture, Run
+from diffusion_lightning.images import data_uri
+from diffusion_lightning.runs.run import Picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,10 +42,9 @@ class Embedded:
     sharp: bool = False
 
 
-def grids(run: Run, most: int) -> list[Embedded]:
-    """At most `most` of a run's grids, spread evenly from the first to the last."""
-    shown = spread(run.pictures, most)
-    return [embedded(picture.path, f"Samples {_when(picture)}", _when(picture)) for picture in shown]
+def grids(pictures: Sequence[Picture]) -> list[Embedded]:
+    """A run's grids of samples, each with the time at which it was drawn."""
+    return [embedded(picture.path, f"Samples {_when(picture)}", _when(picture)) for picture in pictures]
 
 
 def spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
@@ -75,8 +74,7 @@ def embedded(file: Path, alt: str, caption: str) -> Embedded:
     except Exception as error:  # whatever a damaged file makes of the decoder
         return Embedded("", alt, f"{caption}: {file.name} cannot be read ({type(error).__name__})")
     scale = max(1, round(SHOWN / width))
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return Embedded(uri, alt, caption, scale * width, scale * height, scale > 1)
+    return Embedded(data_uri(content, kind), alt, caption, scale * width, scale * height, scale > 1)
 
 
 def _smaller(image: "Image.Image") -> bytes:

@@ -38,7 +38,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Saved:
-    """What the last checkpoint of a run says, beside its weights."""
+    """What the last checkpoint of a run says, beside its weights.
+
+    Args:
+        finished: whether the run came to its end.
+        step: the optimizer steps before it.
+        epoch: the epochs before it.
+        versions: of this package and of Lightning, which is all that earlier runs said of what they ran with.
+        config: the run's.
+    """
 
     finished: bool
     step: int

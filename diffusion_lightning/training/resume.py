@@ -20,6 +20,9 @@ from diffusion_lightning.errors import UserError
 IMAGES = "images_sha256"
 """The entry of a run's config that says what was learned: its folder may have any name."""
 
+VERSIONS = "versions"
+"""The entry of a run's config that says what code it was last started with."""
+
 LIMITS = "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"
 """When a run is finished."""
 

@@ -38,7 +38,7 @@ def arguments(target: str) -> dict[str, Argument]:
     if not target or target == "???":
         return {}
     found = pkgutil.resolve_name(target)
-    hints, _ = types._arguments(target)
+    hints, _ = types.arguments_of(target)
     defaults, ours, others = _defaults(found), _meanings(found, ours=True), _meanings(found, ours=False)
     return {
         name: Argument(
@@ -51,7 +51,7 @@ def arguments(target: str) -> dict[str, Argument]:
 def _in_words(hint: Any) -> str:
     """The type as the checks of a config name it; nothing where there is none that they can read."""
     try:
-        return "" if hint is object else re.sub(r"\ba (?=[AEIOU])", "an ", types._described(hint))
+        return "" if hint is object else re.sub(r"\ba (?=[AEIOU])", "an ", types.described(hint))
     except AttributeError:
         return ""
 

@@ -45,3 +45,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links as they lead in the repository become links as they lead in the site."""
     path = page.file.src_uri
     return markdown if path in MADE else links.moved(markdown, links.in_repository(path))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A notebook begins with a link that opens it in Colab, if `repo_url` says where it lies."""
+    address = links.in_colab(config.repo_url, page.file.src_uri)
+    button = f'<p><a class="md-button" href="{address}">Open in Colab</a></p>\n' if address else ""
+    return button + html

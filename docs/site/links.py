@@ -88,3 +88,12 @@ def _target(page: Path, link: str) -> Path | None:
     file = Path(os.path.normpath(page.parent / link))
     inside = "://" not in link and file.is_relative_to(ROOT)
     return file if inside and (file.is_file() or (file.is_relative_to(CONF) and file.exists())) else None
+
+
+def in_colab(repository: str | None, path: str) -> str | None:
+    """The address at which Colab opens a notebook of a repository on GitHub; None of anything else."""
+    hub = "https://github.com/"
+    if repository is None or not repository.startswith(hub) or not path.endswith(".ipynb"):
+        return None
+    name = repository.removeprefix(hub).strip("/").removesuffix(".git")
+    return f"https://colab.research.google.com/github/{name}/blob/main/docs/{path}"

@@ -213,7 +213,7 @@ def _of_plain(key: str, node: Node) -> list[Option]:
         return _of_object(key, node, node.target)
     if node.below:
         return _below(key, node)
-    kind = types._described(types.OPTIONS[key]) if key in types.OPTIONS else ""
+    kind = types.described(types.OPTIONS[key]) if key in types.OPTIONS else ""
     return [Option(key, _kind(kind, node), node.text, _sentence(node.comment))]
 
 

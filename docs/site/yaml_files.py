@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from docs.site.links import ROOT
+from docs.site.links import CONF
 
-CONF = ROOT / "conf"
 DIRECTIVE = "# @package "
 
 

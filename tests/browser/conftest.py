@@ -13,7 +13,7 @@ RUN = ROOT / "tests" / "made_at_e9b7708" / "linear"
 
 @pytest.fixture(scope="session")
 def playground(tmp_path_factory):
-    """A playground of zoo:digits, with a run that may be read and a file that may not."""
+    """A playground of zoo:mnist, with a run that may be read and a file that may not."""
     folder = tmp_path_factory.mktemp("playground")
     shutil.copytree(RUN, folder / "outputs" / "digits" / "one")
     (folder / "secret.png").write_bytes(b"secret")

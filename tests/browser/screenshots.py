@@ -15,12 +15,13 @@ IMAGES = ROOT / "docs" / "images"
 
 FOLLOWED = [
     *("experiment=digits_cfg", "network.width=16", "optimizer.lr=8e-3", "trainer.max_epochs=6"),
+    *("callbacks=fid", "callbacks.fid.num_images=200", "callbacks.fid.sampler.steps=10"),
     *("callbacks.sample_grid.every_n_epochs=1", "callbacks.sample_grid.num_images=40", "sampler.steps=20"),
 ]
 """A small training, which the last picture follows, unless a run is given."""
 
 
-def main(checkpoint="zoo:digits", run=None):
+def main(checkpoint="zoo:mnist", run=None):
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         if run is None:
@@ -59,16 +60,16 @@ def wide(page):
     page.wait_for_selector("#fill-painter img")
     paint(page, "fill", (0.2, 0.6), (0.8, 0.6))
     draw(page, "fill")
-    shoot(page, "fill", top="#fill-painter")
+    shoot(page, "fill")
     tab(page, "Start from a drawing")
     put(page, "labels", "7")
     paint(page, "start", (0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
     draw(page, "start")
-    shoot(page, "start", top="#start-painter")
+    shoot(page, "start")
     tab(page, "Follow a run")
     page.wait_for_selector("#follow-loss canvas, #follow-loss svg")
     page.wait_for_selector("#follow-picture img")
-    shoot(page, "follow")
+    shoot(page, "follow", top="#follow-state")
 
 
 def shoot(page, name, top=None):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.support.command import ROOT
 
@@ -21,14 +22,19 @@ WAIT = 180_000
 
 
 class Started:
-    """A playground: its address, when its command was typed, and the folder that it runs in."""
+    """A playground: its address, when its command was typed, its process, and the folder that it runs in."""
 
-    def __init__(self, address, time, folder):
-        self.address, self.time, self.folder = address, time, folder
+    def __init__(self, address, time, process, folder):
+        self.address, self.time, self.process, self.folder = address, time, process, folder
+
+    def cpu_seconds(self):
+        """Seconds that its process has computed so far, whatever else the machine does (proc(5))."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def started(folder, checkpoint="zoo:digits"):
+def started(folder, checkpoint="zoo:mnist"):
     """The playground, started in a folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -45,7 +51,7 @@ def started(folder, checkpoint="zoo:digits"):
         while "open it in a browser" not in log.read_text():
             assert process.poll() is None and time.monotonic() - start < 300, log.read_text()
             time.sleep(0.1)
-        yield Started(f"http://127.0.0.1:{port}", start, folder)
+        yield Started(f"http://127.0.0.1:{port}", start, process, folder)
     finally:
         process.terminate()
         process.wait(60)

@@ -22,16 +22,16 @@ from tests.browser.actions import (
 )
 from tests.browser.served import opened
 
-SLOWEST, LATEST = 1, 120
-"""Steps seen a second, and seconds to the first image, where other work takes the cores; on two quiet ones
-they are at least 5, and at most 20."""
+LATEST, SLOWEST = 20, 5
+"""Seconds to the first image, and steps seen a second, on quiet cores: of the computing of the playground,
+which is the same where other work takes the cores."""
 
 
 def test_the_first_image_is_there_soon_after_the_command(playground, page):
     draw(page)
-    seconds = time.monotonic() - playground.time
-    print(f"from the command to the first image: {seconds:.1f} s")
-    assert seconds < LATEST
+    seconds, computed = time.monotonic() - playground.time, playground.cpu_seconds()
+    print(f"from the command to the first image: {seconds:.1f} s, of which {computed:.1f} s of computing")
+    assert computed < LATEST
 
 
 def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
@@ -51,7 +51,7 @@ def test_two_samplers_draw_what_their_commands_draw(page, tmp_path):
         assert np.array_equal(sampled(command, tmp_path / name), images)
 
 
-def test_the_walk_is_seen_and_the_slider_leads_back(page):
+def test_the_walk_is_seen_and_the_slider_leads_back(page, playground):
     page.evaluate(
         """() => {
             window.seen = [];
@@ -61,13 +61,15 @@ def test_the_walk_is_seen_and_the_slider_leads_back(page):
             }).observe(document.body, {childList: true, subtree: true, characterData: true});
         }"""
     )
+    before = playground.cpu_seconds()
     images = draw(page)
+    computed = playground.cpu_seconds() - before
     first = {}
     for milliseconds, text in page.evaluate("seen"):
         first.setdefault(int(text.split("step ")[1].split(" ")[0]), milliseconds / 1000)
     pace = (len(first) - 1) / (max(first.values()) - min(first.values()))
-    print(f"{len(first)} of 50 steps seen, {pace:.1f} a second")
-    assert len(first) >= 40 and pace > SLOWEST
+    print(f"{len(first)} of 50 steps seen, {pace:.1f} a second; {50 / computed:.1f} in one of computing")
+    assert len(first) >= 40 and 50 / computed > SLOWEST
     slider = page.locator("#draw-back input[type=number]")
     slider.fill("1")
     slider.press("Enter")
@@ -87,7 +89,7 @@ def test_a_walk_is_stopped_midway_and_the_next_one_is_whole(page):
     step = int(line.split("step ")[1].split(" ")[0])
     assert 0 < step < 1000 and "stopped" in line
     put(page, "a-steps", 10)
-    assert draw(page).shape == (1, 8, 8)
+    assert draw(page).shape == (1, 28, 28)
 
 
 def test_a_hole_is_filled_and_its_command_fills_it_alike(page, tmp_path):
@@ -104,7 +106,7 @@ def test_a_hole_is_filled_and_its_command_fills_it_alike(page, tmp_path):
     filled = draw(page, "fill")
     downloaded(page, "fill", tmp_path)
     hole = np.asarray(Image.open(tmp_path / "hole.png")) > 127
-    assert 4 < hole.sum() < 40
+    assert 40 < hole.sum() < 80  # a stroke of 17 pixels and the brush's width, 3 pixels wide
     assert np.array_equal(filled[0][~hole], drawn[0][~hole])
     assert not np.array_equal(filled[0][hole], drawn[0][hole])
     assert np.array_equal(sampled(copied(page, "fill"), tmp_path)[-1], filled[0])
@@ -177,7 +179,7 @@ def test_a_reload_in_mid_walk_leaves_a_page_that_draws(page, playground):
         start(page)
         opened(page, playground)
     assert page.locator("#draw-view .walk").count() == 0
-    assert draw(page).shape == (1, 8, 8)
+    assert draw(page).shape == (1, 28, 28)
 
 
 def test_a_run_is_followed_and_nothing_else_is_read(page, playground):

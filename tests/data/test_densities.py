@@ -90,6 +90,8 @@ def test_the_top_of_a_picture_is_up_and_white_is_empty(tmp_path):
         (lambda: dl.Rings(radii=()), "radii is empty"),
         (lambda: dl.Checkerboard(squares=1), "squares is 1"),
         (lambda: dl.Mosaic(torch.zeros(2, 2)), "not white"),
+        (lambda: dl.Mosaic(torch.tensor([[2.0, -1.0]])), "negative or not finite"),
+        (lambda: dl.Mosaic(torch.tensor([[2.0, torch.inf]])), "negative or not finite"),
     ],
 )
 def test_a_density_that_cannot_be_is_refused(make, message):

@@ -107,6 +107,7 @@ def test_small_noise_is_no_trouble_in_float32():
     ("points", "labels", "message"),
     [
         (POINTS[:0], None, "0 points"),
+        (POINTS[:0], LABELS[:0], "0 points"),
         (POINTS, LABELS[:3], "one for each"),
         (POINTS, torch.tensor([0, 1, 1, 0, 3, 3, 1]), r"labels are \[0, 1, 3\]"),
     ],

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 import diffusion_lightning as dl
-from diffusion_lightning.config.types import _arguments
+from diffusion_lightning.config.types import arguments_of
 
 VALUES = [
     *(dl.Linear(100), dl.Linear(beta_end=0.03), dl.Cosine(50, 0.01), dl.Eps(), dl.X0(), dl.V(), dl.EDM(0.4)),
@@ -43,11 +43,11 @@ def test_a_changed_copy_is_checked_as_the_first_was():
 
 
 def test_the_command_line_knows_the_types_of_inherited_fields_too():
-    hints, closed = _arguments("diffusion_lightning.PredictorCorrector")
+    hints, closed = arguments_of("diffusion_lightning.PredictorCorrector")
     assert closed and hints["steps"] == int | None and hints["n_corrections"] is int
     assert (hints["grid"], hints["predictor"], hints["corrector"]) == (dl.Grid, dl.Sampler, dl.Corrector)
-    assert _arguments("diffusion_lightning.Cosine") == ({"T": int, "s": float}, True)
-    assert _arguments("diffusion_lightning.Static") == ({}, True)
+    assert arguments_of("diffusion_lightning.Cosine") == ({"T": int, "s": float}, True)
+    assert arguments_of("diffusion_lightning.Static") == ({}, True)
 
 
 def test_a_wrong_shape_is_refused_where_shapes_are_checked():

@@ -31,6 +31,16 @@ def test_every_page_has_one_line_in_the_nav():
     assert sorted(nav()) == sorted(pages)
 
 
+def test_a_notebook_of_a_repository_on_github_opens_in_colab():
+    path = "notebooks/plane.ipynb"
+    expected = f"https://colab.research.google.com/github/some/one/blob/main/docs/{path}"
+    for repository in "https://github.com/some/one", "https://github.com/some/one.git":
+        assert links.in_colab(repository, path) == expected
+    assert links.in_colab("https://github.com/some/one", "plane.md") is None
+    assert links.in_colab("https://gitlab.com/some/one", path) is None
+    assert links.in_colab(None, path) is None
+
+
 def test_every_public_name_is_documented_once():
     made = [name for page in api.pages().values() for name in api.SHOWN.findall(page)]
     assert sorted([*made, *api.shown_elsewhere()]) == sorted(PUBLIC)

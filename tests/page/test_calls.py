@@ -11,7 +11,7 @@ from diffusion_lightning.errors import UserError
 from diffusion_lightning.page.calls import check_pictures, draw, fill, interpolate, start_from
 from diffusion_lightning.page.settings import Settings
 from diffusion_lightning.page.walk import Walk
-from diffusion_lightning.samples import picture
+from diffusion_lightning.points import WALK, scatter
 from tests.support.in_process import succeed_here
 
 NAMED = {"checkpoint": "zoo:digits"}
@@ -112,6 +112,7 @@ def test_points_are_drawn_in_one_walk_and_one_picture(hydra):
     exec(line, namespace)
     points = namespace["images"]
     assert points.shape == (300, 2) and "num_images=300 batch_size=300" in call.command(NAMED)
-    assert call.names == [""] and last.x0.equal(picture(points)[None])
+    assert call.captions == [""] and len(call.names) == 300
+    assert last.x0.equal(scatter(points, captions=dl.Captions(images=call.names), extent=WALK)[None])
     with pytest.raises(UserError, match="this model draws points"):
         check_pictures(model)

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.page.pictures import embedded, painted_over, png, shown, strokes, uploaded
+from diffusion_lightning.images import data_uri
+from diffusion_lightning.page.pictures import painted_over, png, shown, strokes, uploaded
 
 
 def canvas(size=(5, 4), mode="RGBA", colour=(255, 0, 0, 255), kind="PNG"):
@@ -33,7 +34,7 @@ def test_strokes_are_the_pixels_of_the_canvas():
         ("data:image/png;base64," + "A" * 4_000_000, "is no PNG of the page"),
         ("data:image/png;base64,???", "the drawing is damaged"),
         (canvas()[:-40], "the drawing cannot be read as an image"),
-        (embedded(b"text"), "the drawing cannot be read as an image"),
+        (data_uri(b"text"), "the drawing cannot be read as an image"),
         (canvas(size=(9, 4)), "another size than the model's images"),
         (canvas(size=(9000, 9000)), "another size than the model's images"),
     ],
@@ -55,6 +56,25 @@ def test_an_upload_is_cropped_to_the_model_and_a_damaged_one_is_refused_by_its_n
         with pytest.raises(UserError, match=rf"^{name} cannot be read as an image") as caught:
             uploaded(str(tmp_path / name), (3, 8, 8))
         assert str(tmp_path) not in str(caught.value)
+
+
+def test_an_upload_that_is_code_or_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    (tmp_path / "code.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n")
+    (tmp_path / "page.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>')
+    Image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
+    frames = [Image.new("L", (8, 8), level) for level in range(200)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
+    for name, said in {
+        "code.png": "EPS is a program",
+        "page.png": "cannot identify image file",
+        "bomb.png": "it has more than 50,000,000 pixels",
+    }.items():
+        with pytest.raises(UserError, match=rf"^{name} cannot be read as an image \(.*{said}") as caught:
+            uploaded(str(tmp_path / name), (3, 8, 8))
+        assert str(tmp_path) not in str(caught.value)
+    monkeypatch.undo()
+    assert uploaded(str(tmp_path / "film.gif"), (1, 8, 8)).max() == 0  # its first frame
 
 
 def test_strokes_cover_what_is_below_them():

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.page import places as module
 from diffusion_lightning.page.places import Models, Places
 from tests.support.command import ROOT
 
@@ -53,6 +56,40 @@ def test_what_is_outside_is_refused_before_it_is_looked_at(name, places, tmp_pat
 def test_the_first_model_may_lie_anywhere(tmp_path):
     start = str(RUN / "checkpoints" / "last.ckpt")
     assert Models(Places(start, (tmp_path,)))(start).shape == (1, 8, 8)
+
+
+def test_a_model_that_takes_long_to_load_keeps_nobody_waiting(places, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(name):
+        if name == "zoo:mnist":
+            begun.set()
+            assert go_on.wait(30)
+        return name
+
+    monkeypatch.setattr(module, "load", slow)
+    models = Models(places)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(models, "zoo:mnist") for _ in range(2)]
+        assert begun.wait(30) and models("zoo:digits") == "zoo:digits"
+        go_on.set()
+        assert [future.result() for future in both] == ["zoo:mnist"] * 2
+
+
+def test_what_could_not_be_loaded_is_tried_again(places, monkeypatch):
+    answers = iter([UserError("the hub cannot be reached"), "the model"])
+
+    def load(name):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(module, "load", load)
+    models = Models(places)
+    with pytest.raises(UserError, match="cannot be reached"):
+        models("hf:owner/name")
+    assert models("hf:owner/name") == models("hf:owner/name") == "the model"
 
 
 def test_a_model_is_loaded_once_until_its_run_has_trained_on(places, tmp_path):

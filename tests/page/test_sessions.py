@@ -44,9 +44,23 @@ def test_a_new_walk_of_a_tab_stops_the_one_before_it(begun, digits):
     assert len(list(frames["b"])) <= 2
 
 
-def test_of_too_many_pages_the_one_that_was_not_used_for_longest_is_forgotten(begun, monkeypatch):
+def test_of_too_many_pages_those_that_were_not_used_for_longest_are_forgotten(monkeypatch):
+    monkeypatch.setattr(module, "MOST_SESSIONS", 2)
+    sessions = Sessions()
+    first, second = sessions.of("a"), sessions.of("b")
+    assert sessions.of("a") is first
+    third = sessions.of("c")
+    assert len(sessions) == 2 and sessions.of("a") is first and sessions.of("c") is third
+    assert sessions.of("b") is not second
+
+
+def test_however_many_pages_are_opened_a_walk_goes_on(begun, monkeypatch):
     sessions, frames = begun
     monkeypatch.setattr(module, "MOST_SESSIONS", 2)
-    sessions.of("a")
-    sessions.of("c")
-    assert len(sessions) == 2 and len(list(frames["b"])) <= 2 and len(list(frames["a"])) == 39
+    before = sessions.of("a")
+    for i in range(10):
+        sessions.of(f"another {i}")
+    assert sessions.of("a") is before and len(list(frames["a"])) == len(list(frames["b"])) == 39
+    assert not before.walks
+    sessions.of("the last")
+    assert len(sessions) <= 3

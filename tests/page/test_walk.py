@@ -10,6 +10,7 @@ import torch
 import diffusion_lightning as dl
 from diffusion_lightning.page import walk as module
 from diffusion_lightning.page.walk import Walk, side_by_side
+from diffusion_lightning.points import WALK, scatter
 
 
 def drawing(model, steps=6, seed=0, seen=None, **options):
@@ -44,6 +45,27 @@ def test_frames_are_the_predictions_and_the_last_is_the_image(digits):
     assert [frame.t for frame in frames] == [t for t, _ in seen]
     assert all(frame.x_t.equal(x_t) for frame, (_, x_t) in zip(frames, seen, strict=True))
     assert frames[-1].x0.equal(dl.to_uint8(images))
+
+
+def test_the_paths_of_points_grow_with_the_walk():
+    points, labels = dl.Rings().sample(200, torch.Generator().manual_seed(0))
+    ideal = dl.IdealDenoiser(points.float(), dl.Cosine(), labels)
+    model, seen = dl.DiffusionModel(ideal, shape=(2,), guidance=dl.Guidance(0.1, 1.0)), []
+    names = [str(y % 8) for y in range(40)]
+
+    def drawn(callback):
+        def watch(i, t, p):
+            seen.append((p.x_t, p.x0))
+            callback(i, t, p)
+
+        return model.sample(num_images=40, sampler=dl.DDIM(5), progress=False, callback=watch)
+
+    frames, captions = list(Walk(drawn, 5, names)), dl.Captions(images=names)
+    for i, frame in enumerate(frames):
+        paths = torch.stack([x_t[: module.PATHS] for x_t, _ in seen[: i + 1]])
+        x_t, x0 = seen[i]
+        assert frame.x_t.equal(scatter(x_t, captions=captions, extent=WALK, paths=paths)[None])
+        assert frame.x0.equal(scatter(x0, captions=captions, extent=WALK)[None])
 
 
 def test_a_long_walk_keeps_some_of_its_frames_with_the_last(digits, monkeypatch):

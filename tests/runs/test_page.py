@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from diffusion_lightning.hashing import file_sha256
-from diffusion_lightning.runs.page import run_page, sweep_page
+from diffusion_lightning.runs.page import names_of, run_page, sweep_page
 from diffusion_lightning.runs.pictures import MOST_BYTES, embedded, spread
 from diffusion_lightning.runs.run import Run
 from diffusion_lightning.runs.sweep import Sweep
@@ -127,6 +127,7 @@ def test_the_page_says_what_the_files_say(tmp_path):
     assert glance["state"] == ["finished"] and glance["schedule"] == ["Linear(T=1000)"]
     assert glance["images seen"] == ["2,560"] and glance["command line"] == ["seed=3"]
     assert source["its SHA-256"] == [file_sha256(folder / "checkpoints" / "last.ckpt")]
+    assert source["versions"] == [f"torch 2.9.0, commit {'c' * 40}"]
     assert source["data (SHA-256)"] == ["a" * 64] and source["seed"] == ["3"]
     assert "val/loss: 0.2 after 2,560 images" in page.text
     assert len(page.all("img")) == len(LOSSES)
@@ -151,6 +152,16 @@ def test_two_runs_are_side_by_side_with_what_differs(tmp_path):
     ]
     same = of_run(one, write_run(tmp_path / "c" / "run"))
     assert "Both have the same config." in same.text
+
+
+def test_the_long_names_of_jobs_leave_room_and_still_tell_them_apart(tmp_path):
+    options = ",".join(f"network.option_{i}={i}" for i in range(8))
+    jobs = [write_run(tmp_path / f"{options},seed={seed}") for seed in (0, 1)]
+    names = of_run(*jobs).table("at a glance")[""]
+    assert [name[-7:] for name in names] == [",seed=0", ",seed=1"]
+    assert all(len(name) == 48 and name.startswith("network.option_0=0") for name in names)
+    alike = [tmp_path / f"{options},{middle}{options}" for middle in "ab"]
+    assert names_of(alike) == [str(folder) for folder in alike]
 
 
 def test_an_evaluation_elsewhere_is_found_by_its_checkpoint(tmp_path):
@@ -198,7 +209,8 @@ def test_whatever_a_name_holds_is_shown_as_text(tmp_path):
         check_self_contained(page)
         check_accessible(page)
         assert not page.all("i") and "49" not in page.source.partition("<body>")[2].split()
-    assert one.table(f"config of {name}")[EVIL] == [EVIL]
+    (title,) = names_of([folder])
+    assert one.table(f"config of {title}")[EVIL] == [EVIL]
     assert one.table("at a glance")["data"] == [EVIL]
     assert any("<script>alert(2)</script>: 0.2 after" in text for text in one.text)
     assert f"failed: {EVIL}" in sweep.text and EVIL in sweep.table("leaderboard")

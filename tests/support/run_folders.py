@@ -23,6 +23,7 @@ CONFIG = {
     "dataset": {"_target_": "diffusion_lightning.Digits", "class_names": None},
     "trainer": {"max_epochs": len(LOSSES)},
     "images_sha256": "a" * 64,
+    "versions": {"torch": "2.9.0", "commit": "c" * 40},
 }
 
 

@@ -19,8 +19,9 @@ def moons(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_moons_are_trained_within_a_minute_of_two_cores(moons):
-    assert moons[1] < 2 * 60
+def test_moons_are_trained_within_a_minute_of_one_core(moons):
+    """Of computing, the checks of the config included."""
+    assert moons[1] < 60
 
 
 @pytest.mark.slow
@@ -40,4 +41,6 @@ def test_samples_have_the_moments_and_the_shares_of_the_density(sampler, moons):
     off = (found.mean(0) - known.mean(0)).abs() / (known.std(0) / n**0.5).clamp(min=1e-3)
     assert off.max() < 4
     rare = truth.pdf(exact[:10_000]).quantile(0.01)
-    assert (truth.pdf(x) < rare).double().mean() < 0.08  # of the truth, 0.01; of a minute of training, 0.06
+    # Of the truth 0.01; of this training from 0.02 (DDPM) to 0.05 (20 steps of DPM-Solver++), to which the
+    # bound adds three standard errors of 1,000 samples
+    assert (truth.pdf(x) < rare).double().mean() < 0.07

@@ -8,6 +8,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from diffusion_lightning.errors import UserError
+from diffusion_lightning.runs.run import Run
+from diffusion_lightning.versions import versions
 from tests.support.command import SMALL
 from tests.support.in_process import run_here, succeed_here
 from tests.support.runs import train_in
@@ -178,6 +180,17 @@ def test_images_of_a_run_of_before_are_not_known(tmp_path):
     torch.save(checkpoint, last)
     train_in(tmp_path / "run", "trainer.max_epochs=2", "resume=true")
     assert torch.load(last, weights_only=True)["epoch"] == 2
+
+
+def test_a_run_says_what_code_it_was_last_started_with(tmp_path):
+    train_in(tmp_path / "run", "trainer.max_epochs=1")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=True)
+    assert checkpoint["hyper_parameters"]["versions"] == versions()
+    checkpoint["hyper_parameters"]["versions"] = {"torch": "1.0"}
+    torch.save(checkpoint, last)
+    train_in(tmp_path / "run", "trainer.max_epochs=2", "resume=true")
+    assert Run.read(tmp_path / "run").config["versions"] == versions()
 
 
 def test_a_run_that_is_past_its_limit_says_so(tmp_path):

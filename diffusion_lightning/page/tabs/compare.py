@@ -15,7 +15,7 @@ from diffusion_lightning.sampling.model import DiffusionModel
 
 def lay_out(board: Board) -> None:
     """The tab's components."""
-    gr.Markdown("A is what the controls beside say; B walks from the same noise as follows.")
+    gr.Markdown("A walks as the controls of the page say, B from the same noise as follows.")
     start = Settings(sampler="heun", grid="karras", steps=18, scale=board.controls["scale"].value)
     other = walk_controls("b", start)
     adapt(board, other)

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from diffusion_lightning.page.board import Board
 from diffusion_lightning.page.controls import HIDDEN
-from diffusion_lightning.page.pictures import embedded
 from diffusion_lightning.page.playing import Playground
 from diffusion_lightning.page.view import message
 from diffusion_lightning.runs.metrics import Metrics
+from diffusion_lightning.runs.pictures import grids
 from diffusion_lightning.runs.run import Run
 
 EVERY = 5.0
@@ -79,8 +78,8 @@ def _look(playground: Playground, folder: str | None, number: int, seen: int) ->
         number = count if number >= seen else number
         return (
             _state(run),
-            _curves(run.metrics, LOSSES, "loss"),
-            _curves(run.metrics, QUALITY, "FID"),
+            _plot(run.metrics, LOSSES, "loss"),
+            _plot(run.metrics, QUALITY, "FID"),
             _shown(playground, run, number),
             gr.Slider(maximum=max(count, 2), value=max(number, 1), visible=count > 1),
             count,
@@ -103,8 +102,8 @@ def _state(run: Run) -> str:
     return f"<p>{escape('; '.join(filter(None, [run.state, run.error, *numbers])))}</p>"
 
 
-def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
-    """Metrics over the images seen, as the plot reads them."""
+def _plot(metrics: Metrics, names: Sequence[str], value: str) -> Any:
+    """Metrics over the images seen; no plot where none was logged."""
     import pandas
 
     rows = []
@@ -113,7 +112,7 @@ def _curves(metrics: Metrics, names: Sequence[str], value: str) -> Any:
         every = max(1, -(-len(curve.images) // MOST_POINTS))
         points = list(zip(curve.images, curve.values, strict=True))
         rows += [(images, y, name) for images, y in points[::every]]
-    return pandas.DataFrame(rows, columns=["images seen", value, "metric"])
+    return gr.LinePlot(pandas.DataFrame(rows, columns=["images seen", value, "metric"]), visible=bool(rows))
 
 
 def _shown(playground: Playground, run: Run, number: int) -> str:
@@ -121,9 +120,7 @@ def _shown(playground: Playground, run: Run, number: int) -> str:
     if not 1 <= number <= len(run.pictures):
         return "<p>no grid of samples yet.</p>"
     picture = run.pictures[number - 1]
-    path: Path = playground.places.inside(picture.path)
-    seen = "" if picture.images_seen is None else f"{picture.images_seen:,.0f} images seen, "
-    return (
-        f'<figure><img src="{embedded(path.read_bytes())}" alt="samples after {picture.step} steps">'
-        f"<figcaption>{seen}{picture.step:,} steps</figcaption></figure>"
-    )
+    playground.places.inside(picture.path)
+    (grid,) = grids([picture])
+    image = f'<img src="{grid.uri}" alt="{escape(grid.alt)}">' if grid.uri else ""
+    return f"<figure>{image}<figcaption>{escape(grid.caption)}</figcaption></figure>"

@@ -38,7 +38,7 @@ class Painted:
             upload = gr.UploadButton(
                 "Upload an image", file_types=ENDINGS, size="sm", min_width=120, elem_id=f"{tab}-upload"
             )
-        self.said = gr.HTML(elem_id=f"{tab}-said")
+        self.said = gr.HTML(elem_id=f"{tab}-said", elem_classes="said")
         self.painter = gr.HTML(painter(None, first.shape, hint, colours), elem_id=f"{tab}-painter")
         outputs = [self.painter, self.said]
         drawn.click(self._take, [board.model], outputs, **HIDDEN)

@@ -17,14 +17,8 @@ from diffusion_lightning.sampling.model import DiffusionModel
 
 def lay_out(board: Board) -> None:
     """The tab's components."""
-    painted = Painted(board, "start", "Draw what shall become one of the labels, or no class.", colours=True)
-    t_start = gr.Slider(
-        0.05,
-        1,
-        0.6,
-        step=0.05,
-        label="t at which the walk starts: the later, the less of the drawing remains",
-    )
+    hint = "Draw what shall become one of the labels, or no class."
+    later = "t at which the walk starts: the later, the less of the drawing remains"
 
     def calls(session: Session, model: DiffusionModel, canvas: str, *values: Any) -> list[Call]:
         *settings, t = values
@@ -34,6 +28,11 @@ def lay_out(board: Board) -> None:
         picture = painted_over(ground, strokes(canvas, model.shape[1:]))
         return [start_from(board.settings(settings), model, picture, t)]
 
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            painted = Painted(board, "start", hint, colours=True)
+        with gr.Column(scale=3, min_width=300):
+            t_start = gr.Slider(0.05, 1, 0.6, step=0.05, label=later)
+            stage = Stage(board.playground, "start", "Start from it", calls)
     name, *settings = board.inputs
-    stage = Stage(board.playground, "start", "Start from it", calls)
     stage.connect([name, painted.canvas, *settings, t_start], js=with_canvas("start"))
