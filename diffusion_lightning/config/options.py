@@ -24,7 +24,7 @@ class Free:
 FREE = {
     # The weights are what counts: other images may be drawn from them, and by other callbacks
     "train": Free(
-        unnamed=("data_dir", "resume", "optimized_metric", "logger", "logger.wandb.offline", "versions"),
+        unnamed=("data_dir", "resume", "optimized_metric", "logger", "logger.wandb.offline"),
         named=(
             "paths",
             "speed",

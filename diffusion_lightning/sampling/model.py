@@ -351,7 +351,7 @@ class DiffusionModel:
         known = x0.repeat_interleave(check_at_least("samples", samples, 1, 10_000), dim=0)
         if not hole.any():
             raise UserError("the hole has no pixel; it must be True somewhere.")
-        filled = replace(sampling, clamp=KnownPixels(sampling.clamp, known, hole.to(self.device)))
+        filled = replace(sampling, clamp=KnownPixels(sampling.clamp, known, self._here(hole)))
         y = self.y(self._asked(labels, sampling.guidance), len(x0), sampling.guidance)
         y = None if y is None else y.repeat_interleave(samples)
         noise = self.noise(seed, range(len(known)))
@@ -623,7 +623,11 @@ class DiffusionModel:
         low, high = (float(end) for end in x.aminmax())
         if name == "images" and (max(-low, high) > 2 or low >= 0):
             log.warning("the images go from %g to %g; those of a model go from -1 to 1", low, high)
-        return x.to(self.device)
+        return self._here(x)
+
+    def _here(self, x: Tensor) -> Tensor:
+        """The tensor on the device in the usual layout: in that of an image reader other last bits follow."""
+        return x.to(self.device).clone(memory_format=torch.contiguous_format)
 
     def _check_shape(self, images: Tensor, name: str) -> None:
         if tuple(images.shape[1:]) != self.shape or len(images) == 0:

@@ -174,4 +174,5 @@ def _decisive(cfg: DictConfig, swept: Collection[str]) -> dict[str, Any]:
     """The full key and the value of every option that decides the weights, or that a sweep is over."""
     plain: Any = renamed(OmegaConf.to_container(cfg, resolve=True))
     plain.pop(IMAGES, None)  # compared before
+    plain.pop(VERSIONS, None)  # a run may be resumed by later ones
     return dict(flat(decisive("train", plain, swept)))

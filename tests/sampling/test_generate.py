@@ -19,6 +19,9 @@ from diffusion_lightning.sampling.generate import generate, generate_sharded
 from tests.support.accelerator import Waits, without_float64
 from tests.support.networks import perturb
 
+A_HUNDREDTH = 2 / 255 / 100
+"""Of an 8-bit level: in float32, other sizes of a batch are rounded otherwise."""
+
 
 @pytest.mark.parametrize("sampler", [DDIM(8), DDPM(12), DDIM(8, eta=0.5)])
 def test_image_k_is_the_same_in_any_batch(sampler):
@@ -34,9 +37,9 @@ def test_image_k_is_the_same_in_any_batch(sampler):
     expected = images(16)
     assert expected.std() > 0.1
     for size in (4, 7):
-        torch.testing.assert_close(images(size), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(images(size), expected, rtol=0, atol=A_HUNDREDTH)
     # two processes, one taking every other image
-    torch.testing.assert_close(images(5, range(1, 16, 2)), expected[1::2], rtol=0, atol=1e-5)
+    torch.testing.assert_close(images(5, range(1, 16, 2)), expected[1::2], rtol=0, atol=A_HUNDREDTH)
 
 
 class Casts(TorchDispatchMode):
