@@ -31,7 +31,6 @@ KINDS = {
     "products": ("aten::mm", "aten::addmm", "aten::linear"),
     "norms": ("aten::native_group_norm", "aten::native_group_norm_backward"),
     "activations": ("aten::silu", "aten::silu_", "aten::silu_backward"),
-    "upsampling": ("aten::upsample_nearest2d", "aten::upsample_nearest2d_backward"),
     "dropout": ("Dropout", "aten::native_dropout", "aten::bernoulli_"),
     "casts": ("aten::_to_copy",),
     "concatenation": ("aten::cat",),
