@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,15 @@ NUM_IMAGES = 50_000
 
 
 class RandomImages(ImageData):
-    """Random pixels and labels in memory, in place of any data set."""
+    """Random pixels and labels in memory, in place of any data set.
+
+    Args:
+        copy: which files of a set are read; here there are none.
+        options: of `ImageData`.
+    """
+
+    def __init__(self, *, copy: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
 
     def load(self, train: bool) -> TensorImages:
         """As many as a real set has; of test images a single batch."""
@@ -48,7 +57,14 @@ def random_batches(case: str, settings: Settings) -> Iterator[tuple[Tensor, Tens
 def random_images(case: str, batch: int) -> RandomImages:
     """The case's images, so many a batch."""
     channels, size, _ = CASES[case].shape
-    return RandomImages(".", batch, channels, size, num_classes=10, flip=CASES[case].flip)
+    return RandomImages(
+        data_dir=".",
+        batch_size=batch,
+        image_channels=channels,
+        image_size=size,
+        num_classes=10,
+        flip=CASES[case].flip,
+    )
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):

@@ -66,3 +66,4 @@ def test_the_report_says_what_its_rows_say():
 
 def test_images_have_the_shape_of_the_config():
     assert ours.shape_of(ours.composed("mnist", QUICK, "dataset.image_size=16")) == (1, 16, 16)
+    assert ours.shape_of(ours.composed("cifar10", QUICK)) == (3, 32, 32)
