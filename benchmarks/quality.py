@@ -80,13 +80,16 @@ def labels_of(model: Any) -> list[int]:
     return [k % model.num_classes for k in range(IMAGES)]
 
 
+def steps_within(evaluations: int, per_step: int) -> int:
+    """The most steps of a walk that take at most this many evaluations; the last step takes only one."""
+    return (evaluations + per_step - 1) // per_step
+
+
 def our_draw(model: Any, name: str) -> Draw:
     """Walks of our sampler as `sample.py` takes them, given the labels and unguided."""
 
     def draw(evaluations: int) -> Tensor:
-        sampler = OURS[name](steps=evaluations)
-        if model.evaluations(sampler) > evaluations:  # Heun's step has two
-            sampler = OURS[name](steps=(evaluations + 1) // 2)
+        sampler = OURS[name](steps=steps_within(evaluations, 1 + OURS[name]().step_evaluations))
         return model.sample(
             labels_of(model), sampler=sampler, guidance=1.0, seed=SEED, batch_size=BATCH, progress=False
         )
@@ -119,7 +122,7 @@ def their_draw(model: Any, name: str) -> Draw:
         torch.manual_seed(SEED)
         labels = torch.tensor(labels_of(model), device=model.device)
         shape = BATCH, *model.denoiser.network.image_shape
-        steps = max(1, (evaluations + THEIRS[name] - 1) // THEIRS[name])
+        steps = steps_within(evaluations, THEIRS[name])
         walks = (walk(torch.randn(shape, device=model.device), y, steps) for y in labels.split(BATCH))
         return torch.cat(list(walks)).clamp(-1, 1).cpu()
 

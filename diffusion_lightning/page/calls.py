@@ -64,7 +64,7 @@ class Call:
 
     @property
     def captions(self) -> list[str]:
-        """The texts below the pictures: a name for each image; none below a scatter, which is one picture."""
+        """The captions of the pictures: one name per image, and none for a scatter plot of points."""
         return self.names if is_image(self.model.shape) else [""]
 
     @property

@@ -18,7 +18,7 @@ class Playground:
         places: what it may read.
         models: loads those that are chosen.
         walks: walks at once, of all pages together; others wait.
-        explain: maps an exception to one line that says what was wrong, or to None for a bug.
+        explain: turns an exception into a message of one line; None if the exception is a bug.
         sessions: the open pages.
     """
 

@@ -11,7 +11,7 @@ from diffusion_lightning.page.calls import Call
 from diffusion_lightning.page.walk import Frame, Walk
 
 MOST_SESSIONS = 50
-"""Of more open pages, the one that was not used for longest loses what it holds, but for those that walk."""
+"""With more open pages than this, the least recently used ones without a running walk lose what they hold."""
 
 
 @dataclass(eq=False)
@@ -54,7 +54,7 @@ class Session:
 
     @property
     def walks(self) -> bool:
-        """Whether one of its walks goes on."""
+        """Whether one of its walks is running."""
         return any(not walk.ended for shown in self.shown.values() for walk in shown.walks)
 
     @property

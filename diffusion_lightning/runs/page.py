@@ -18,7 +18,7 @@ from diffusion_lightning.runs.sweep import Sweep
 from diffusion_lightning.runs.tables import Link, Named, Table, last, number
 
 LONGEST = 48
-"""Letters of a run's name, at most; its whole folder stands in the provenance."""
+"""Characters of a run's name at most; the provenance has its whole folder."""
 
 
 def run_page(runs: Sequence[Run], elsewhere: Path | None = None, pictures: int = 12) -> str:
