@@ -121,6 +121,7 @@ from .sampling.tasks.invert import Invert as Invert
 from .sampling.tasks.sampler_study import SamplerStudy as SamplerStudy
 from .sampling.tasks.schedule_study import ScheduleStudy as ScheduleStudy
 from .sampling.tasks.trajectories import Trajectories as Trajectories
+from .sampling.trained import TrainedModel as TrainedModel
 from .speed import Speed as Speed
 from .training.callbacks import EMA as EMA
 from .training.callbacks import FiniteGuard as FiniteGuard

@@ -25,8 +25,8 @@ from diffusion_lightning.samples import is_image, to_stored
 from diffusion_lightning.sampling.devices import available_device
 from diffusion_lightning.sampling.generate import generate_sharded
 from diffusion_lightning.sampling.likelihood import Bits
-from diffusion_lightning.sampling.model import Walk
 from diffusion_lightning.sampling.request import SamplingRequest, load_request
+from diffusion_lightning.sampling.trained import Walk
 
 log = logging.getLogger(__name__)
 

@@ -4,37 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 import diffusion_lightning as dl
 from diffusion_lightning.errors import UserError
-
-MEANS = -0.4, 0.5, 0.1
-"""Of the pixels of class 0, of class 1, and of the null label."""
-
-STD = 0.2
-PLAIN = dl.Speed("32-true", compile=False, allocator=False)
-
-
-class ClassGaussians(nn.Module):
-    """The perfect denoiser of pixels N(mean of the class, STD²): outputs E[x0 | x_t]."""
-
-    num_classes = 2
-
-    def __init__(self, schedule):
-        super().__init__()
-        self.schedule, self.means = schedule, nn.Parameter(torch.tensor(MEANS))
-
-    def forward(self, x_t, time, y):
-        t, mean = float(time[0]) / self.schedule.T, self.means[y].view(-1, 1, 1, 1)
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        gain = alpha * STD**2 / (alpha**2 * STD**2 + sigma**2)
-        return mean + gain.to(x_t) * (x_t - alpha.to(x_t) * mean)
-
-
-def gaussians(p_uncond=0.1, scale=1.0, speed=PLAIN, names=None):
-    denoiser = dl.Denoiser(ClassGaussians(dl.Cosine()), dl.Cosine(), dl.X0())
-    return dl.DiffusionModel(denoiser, (1, 4, 4), dl.Guidance(p_uncond, scale), names, speed)
+from tests.support.class_gaussians import MEANS, STD, gaussians, noise
 
 
 def flow(z, means, t_1):
@@ -47,10 +20,6 @@ def flow(z, means, t_1):
     x = schedule.alpha(t_1) * means + scale(t_1) / scale(1.0) * (z - schedule.alpha(1.0) * means)
     gain = schedule.alpha(t_1) * STD**2 / scale(t_1) ** 2
     return means + gain * (x - schedule.alpha(t_1) * means)
-
-
-def noise(n, seed=0):
-    return dl.ImageNoise(seed, range(n), (1, 4, 4))()
 
 
 FINE = {"sampler": dl.DDIM(400), "clamp": dl.NoClamp(), "progress": False}
@@ -223,44 +192,6 @@ def test_defaults_are_those_of_the_command_line():
     for labels in torch.tensor([1, 0]), torch.tensor([1, 0]).numpy(), (1, 0), iter([1, 0]):
         assert len(model.sample(labels, **same)) == 2
     assert model.sample(1, **same).equal(model.sample([1], **same))
-
-
-def test_each_walk_is_counted():
-    model = gaussians(speed=dl.Speed("bf16-mixed", compile=False))
-    model.sample(num_images=5, batch_size=3, sampler=dl.Heun(4), progress=False)
-    model.interpolate(noise(2).clamp(-1, 1), labels=[0, 1], sampler=dl.DDIM(4), progress=False)
-    low, full = torch.bfloat16, torch.float32  # rounding would lead beside a real image
-    assert model.walks == [(7, low), (7, low), (9, full), (4, full)]
-    assert model.dtype == low
-
-
-def test_the_network_is_compiled_once_and_only_when_it_pays():
-    prepared = []
-
-    class Recorded(dl.Speed):
-        def chosen(self, device, evaluations, training):
-            assert device == "cpu" and not training
-            return Recorded("32-true", compile="default" if evaluations >= 12 else False)
-
-        def prepare(self, network):
-            prepared.append(self.compile)
-
-    model, few = gaussians(speed=Recorded()), {"num_images": 4, "batch_size": 2, "progress": False}
-    for steps, expected in (5, [False]), (6, [False, "default"]), (7, [False, "default"]):
-        model.sample(sampler=dl.DDIM(steps), **few)  # two batches
-        assert prepared == expected
-    model.sample(sampler=dl.DDIM(2), **few)
-    assert prepared == [False, "default"]
-
-
-def test_the_bar_can_be_hidden(capsys, monkeypatch):
-    monkeypatch.setattr("diffusion_lightning.progress.watched", lambda *_: True)
-    gaussians().sample(0, sampler=dl.DDIM(2), progress=False)
-    assert capsys.readouterr().err == ""
-    gaussians().sample(0, sampler=dl.DDIM(2))
-    assert "sampling" in capsys.readouterr().err
-    gaussians().invert(noise(1), 0, sampler=dl.DDIM(2))
-    assert "inversion" in capsys.readouterr().err
 
 
 def test_it_says_what_it_is():
