@@ -123,7 +123,7 @@ def test_the_learning_rate_is_the_data_sets_unless_the_optimizer_has_its_own(tmp
     assert rate("optimizer=mine") == 0.5 and rate("optimizer=mine", "optimizer.lr=7") == 7
 
 
-OTHERS = {"cifar10_small": ("cfg", "unet_patches")}
+OTHERS = {"cifar10_small": ("cfg", "unet_patches"), "cifar10_gpu_hour": ("cfg", "unet_ddpm")}
 """Experiment → guidance and network, where its name says neither."""
 
 
