@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import torch
@@ -116,7 +117,7 @@ def alone_seconds(step: Step, settings: Settings) -> float:
     """Seconds of all convolutions and products of a step, each timed by itself on random tensors."""
     with Calls() as recorded:
         step()
-    return sum(recorded.counts[key] * min(_timed(call, settings)) for key, call in recorded.calls.items())
+    return sum(recorded.counts[key] * median(_timed(call, settings)) for key, call in recorded.calls.items())
 
 
 def _timed(call: tuple[Any, Any], settings: Settings) -> list[float]:
