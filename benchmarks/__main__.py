@@ -13,6 +13,9 @@ from benchmarks.running import Failed, measured, start
 from benchmarks.settings import Settings
 from diffusion_lightning.files import atomic_write
 
+COMPARED = "cpu", "cores", "instructions", "gpu"
+"""What the figures of one report have in common."""
+
 
 def main() -> None:
     """Command line."""
@@ -26,9 +29,11 @@ def main() -> None:
         except Failed as error:
             raise SystemExit(f"error: {error}") from None
         path = Path(arguments.out) / f"{arguments.name or hardware['name']}.json"
+        known = kept(path, hardware)
         for name in arguments.only:
             part = measure(PARTS[name], settings, arguments.rounds)
-            save(path, hardware, name, part)
+            known[name] = part
+            save(path, hardware, known)
     print(f"{path}\n{path.with_suffix('.md')}")
 
 
@@ -56,11 +61,23 @@ def measure(part: Part, settings: Settings, rounds: int) -> dict[str, Any]:
     }
 
 
-def save(path: Path, hardware: dict[str, Any], name: str, part: dict[str, Any]) -> None:
-    """Put the part into the JSON, beside what is there already, and write the report of all of it."""
+def kept(path: Path, hardware: dict[str, Any]) -> dict[str, Any]:
+    """The parts that the report has already; machines of one name may differ, and their figures do not mix."""
+    if not path.exists():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    theirs, ours = (", ".join(str(m[key]) for key in COMPARED) for m in (report["machine"], hardware))
+    if theirs != ours:
+        raise SystemExit(
+            f"error: {path} is of another machine ({theirs}), not of this one ({ours}); give this one's "
+            "report another name: --name <name>."
+        )
+    return report["parts"]
+
+
+def save(path: Path, hardware: dict[str, Any], parts: dict[str, Any]) -> None:
+    """Write all parts into the JSON, and the report of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else {}
-    parts = {**known, name: part}
     results = {"machine": hardware, "parts": {key: parts[key] for key in PARTS if key in parts}}
     with atomic_write(path) as file:
         file.write(json.dumps(results, indent=1) + "\n")

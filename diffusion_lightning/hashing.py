@@ -16,6 +16,11 @@ def file_sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
+def listing_sha256(files: Iterable[Path]) -> str:
+    """SHA-256 of files' names, sizes and times: none of them is opened."""
+    return text_sha256(repr([(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]))
+
+
 def tensors_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
     """SHA-256 of named tensors: of their names, types, shapes and bytes, in the given order."""
     digest = hashlib.sha256()

@@ -22,9 +22,15 @@ log = logging.getLogger(__name__)
 
 
 class TensorImages(ImageSet):
-    """A set of images in memory, uint8 (N, C, H, W), or of points, float32 (N, D); and labels (N,)."""
+    """A set of images in memory, uint8 (N, C, H, W), or of points, float32 (N, D); and labels (N,).
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
+    Args:
+        images: the samples.
+        labels: one for each.
+        key: which changes when the files do that they were read from; None is the hash of all pixels.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, key: str | None = None) -> None:
         kind, dtype = ("images", "uint8") if is_image(images.shape[1:]) else ("points", "float32")
         if images.dtype != getattr(torch, dtype) or len(images) != len(labels):
             raise UserError(
@@ -32,11 +38,16 @@ class TensorImages(ImageSet):
                 "with one label each."
             )
         self.images, self.labels = images, labels.long()
+        self._key = key
 
     def __getitem__(self, indices: Tensor) -> PixelBatch:
         """The images and labels at the indices (B,)."""
         indices = indices.to(self.labels.device, non_blocking=True)
         return self.images[indices], self.labels[indices]
+
+    def key(self) -> str:
+        """That of the files they were read from, else of all pixels."""
+        return self._key or super().key()
 
     def part(self, indices: Tensor, labels: Tensor) -> "TensorImages":
         """The images at the indices (M,), with these labels (M,)."""

@@ -149,13 +149,17 @@ class ImageSet(Dataset[PixelBatch], ABC):
         return Part(self, indices, labels)
 
     def sha256(self) -> str:
-        """SHA-256 of all pixels and labels, read once; cached statistics of the set are found by it."""
+        """SHA-256 of all pixels and labels, read once."""
         if self._sha256 is None:
             blocks = torch.arange(len(self)).split(1000)
             self._sha256 = tensors_sha256(
                 named for block in blocks for named in zip(("x", "y"), self[block], strict=True)
             )
         return self._sha256
+
+    def key(self) -> str:
+        """What cached statistics of the set are found by; of files, what says that they are the same."""
+        return self.sha256()
 
 
 class Part(ImageSet):

@@ -16,7 +16,7 @@ from diffusion_lightning.data.download import downloading
 from diffusion_lightning.data.image_folder import FileImages
 from diffusion_lightning.data.pickled import load_arrays
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.hashing import text_sha256
+from diffusion_lightning.hashing import listing_sha256, text_sha256
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,8 @@ class CIFAR10(ImageData):
             batches = [load_arrays(file) for file in self._files(train)]
             images = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
             labels = [label for batch in batches for label in batch["labels"]]
-            return TensorImages(torch.from_numpy(images), torch.tensor(labels))
+            key = listing_sha256(self._files(train))
+            return TensorImages(torch.from_numpy(images), torch.tensor(labels), key)
 
     def _files(self, train: bool) -> dict[Path, str]:
         """The split's files, with their MD5 sums."""

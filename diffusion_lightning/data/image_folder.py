@@ -16,7 +16,7 @@ from diffusion_lightning.data.labelled_files import LabelledFiles, label_files
 from diffusion_lightning.data.metadata import by_number, class_order
 from diffusion_lightning.data.survey import remarks_on_files
 from diffusion_lightning.errors import UserError
-from diffusion_lightning.hashing import file_sha256, text_sha256
+from diffusion_lightning.hashing import file_sha256, listing_sha256, text_sha256
 from diffusion_lightning.images import height_and_width
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,11 @@ class FileImages(ImageSet):
         files = [self.files[i] for i in indices.tolist()]
         return FileImages(files, labels, self.channels, self.size, self.value_range)
 
-    def sha256(self) -> str:
+    def key(self) -> str:
         """SHA-256 of the files' names, sizes and times, and of labels and shape: no file is opened."""
-        files = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
-        size = self.size if isinstance(self.size, int) else tuple(self.size)
-        facts = (files, self.labels.tolist(), self.channels, size)
-        return text_sha256(repr(facts if self.value_range is None else (*facts, tuple(self.value_range))))
+        black_and_white = self.value_range and tuple(self.value_range)
+        facts = listing_sha256(self.files), self.labels.tolist(), self.shape, black_and_white
+        return text_sha256(repr(facts))
 
     def contents(self, root: Path) -> str:
         """SHA-256 of the files' names below the root, sizes, labels, and of what is in READ of them."""
@@ -76,7 +75,8 @@ class FileImages(ImageSet):
         for i, image in self._each(title, skip_unreadable):
             images[len(kept)] = image
             kept.append(i)
-        return TensorImages(images[: len(kept)], self.labels[kept])
+        read = self.part(torch.tensor(kept, dtype=torch.long), self.labels[kept])
+        return TensorImages(images[: len(kept)], read.labels, read.key())
 
     def readable(self, title: str) -> "FileImages":
         """The images that can be read; all are read for it once."""

@@ -1,9 +1,11 @@
 """MNIST and its look-alikes."""
 
+from pathlib import Path
 from typing import Any
 
 from diffusion_lightning.data.base import ImageData, TensorImages
 from diffusion_lightning.data.download import downloading
+from diffusion_lightning.hashing import listing_sha256
 
 
 class MNIST(ImageData):
@@ -19,15 +21,19 @@ class MNIST(ImageData):
     def load(self, train: bool) -> TensorImages:
         """The split as one tensor."""
         split = self._open(train, download=False)
-        return TensorImages(split.data[:, None], split.targets)
+        key = listing_sha256(sorted(self._folder().glob(f"{'train' if train else 't10k'}-*")))
+        return TensorImages(split.data[:, None], split.targets, key)
+
+    def _folder(self) -> Path:
+        """Where the files are."""
+        return self.data_dir / self.name / "raw"
 
     def _open(self, train: bool, download: bool) -> Any:
         import torchvision.datasets
 
-        folder = self.data_dir / self.name / "raw"
         kinds = ("images-idx3", "labels-idx1")
         files = ", ".join(f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in kinds)
-        with downloading(self.name, f"{files} into {folder}"):
+        with downloading(self.name, f"{files} into {self._folder()}"):
             return getattr(torchvision.datasets, self.name)(self.data_dir, train=train, download=download)
 
 

@@ -28,7 +28,7 @@ class FiniteWatch:
     def see(self, t: float, **tensors: Tensor) -> None:
         """Remember the smallest and the largest values of named tensors at time t; NaN is both."""
         seen = ((t, name, x.detach()) for name, x in tensors.items())
-        self._seen.extend((t, name, x.amin(), x.amax()) for t, name, x in seen)
+        self._seen.extend((t, name, *x.aminmax()) for t, name, x in seen)
 
     def check(self, walk: object, times: Sequence[float], last: bool = False) -> None:
         """Refuse a walk that has diverged: at once on the CPU, on a GPU from time to time.

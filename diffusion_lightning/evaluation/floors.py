@@ -43,7 +43,7 @@ def measure_floors(
     if num_images < min(len(reference.test_images), KEPT_FEATURES):
         sets["floor_same_n"] = num_images
     known_by = [options, *_code(metrics), extractor_sha256(extractor)]
-    known_by += [reference.train_images.sha256(), reference.test_images.sha256()]
+    known_by += [reference.train_images.key(), reference.test_images.key()]
     return {name: _kept(metrics, reference, n, [*known_by, n]) for name, n in sets.items()}
 
 

@@ -32,10 +32,10 @@ def reference_order(num_images: int) -> Tensor:
 def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> ImageStatistics:
     """Statistics of all images of a split, unaugmented; each process computes its shard.
 
-    They are cached as `<name>-<images' hash>-<extractor's hash>.safetensors`: other images or another
+    They are cached as `<name>-<images' key>-<extractor's hash>.safetensors`: other images or another
     extractor make another file, so a cached file is never stale.
     """
-    hashes = f"{images.sha256()[:16]}-{extractor_sha256(extractor)[:16]}"
+    hashes = f"{images.key()[:16]}-{extractor_sha256(extractor)[:16]}"
     file = cache_folder() / "statistics" / f"{name}-{hashes}.safetensors"
     known = _read(file)
     if not true_anywhere(known is None):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks import ours, overhead, profile, sampling
+from benchmarks.__main__ import kept, save
 from benchmarks.findings import findings
 from benchmarks.parts import ONLY, PARTS, WHOLE
 from benchmarks.report import report
@@ -67,3 +68,15 @@ def test_the_report_says_what_its_rows_say():
 def test_images_have_the_shape_of_the_config():
     assert ours.shape_of(ours.composed("mnist", QUICK, "dataset.image_size=16")) == (1, 16, 16)
     assert ours.shape_of(ours.composed("cifar10", QUICK)) == (3, 32, 32)
+
+
+def test_the_report_of_another_machine_of_the_same_name_is_kept(tmp_path):
+    path = tmp_path / "cpu-2cores.json"
+    fast = {"name": "cpu-2cores", "cpu": "CPU", "cores": 2, "instructions": "AVX512", "gpu": None}
+    assert kept(path, fast) == {}
+    save(path, {**fast, "threads": 2}, {})
+    before = path.read_bytes()
+    assert kept(path, fast) == {}
+    with pytest.raises(SystemExit, match=r"AVX512.*AVX2.*--name"):
+        kept(path, {**fast, "instructions": "AVX2"})
+    assert path.read_bytes() == before

@@ -140,9 +140,22 @@ def test_the_hash_is_of_names_sizes_and_times(tmp_path):
     file.write_bytes(b"12")
 
     def sha(label=0):
-        return FileImages([file], torch.tensor([label]), 1, 8).sha256()
+        return FileImages([file], torch.tensor([label]), 1, 8).key()
 
     before = sha()
     assert before == sha() != sha(1)
     file.write_bytes(b"123")
     assert sha() != before
+
+
+def test_images_in_memory_are_found_as_on_disk_and_a_part_of_them_by_its_pixels(tmp_path):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png", ord(name), mode="L")
+    data, streamed = folder_data(tmp_path), folder_data(tmp_path, memory_limit=0)
+    data.setup()
+    streamed.setup()
+    whole = data.train_images
+    assert isinstance(whole, TensorImages) and not isinstance(streamed.train_images, TensorImages)
+    assert whole.key() == streamed.train_images.key() != whole.sha256()
+    part = whole.part(torch.arange(1), whole.labels[:1])
+    assert part.key() == part.sha256()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import log1p, sqrt
 
+import torch
+
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -20,9 +22,12 @@ MAX_CHURN = 2**0.5 - 1
 class Heun(Sampler):
     """An Euler step, then the mean of the slopes at both ends; second order, 2N - 1 evaluations.
 
-    In y = x/α and κ = σ/α the ODE is dy/dκ = ε(x, t):
+    In y = x/α and κ = σ/α the ODE is dy/dκ = ε(x, t) = (y - x0)/κ:
 
         y' = y_t + (κ_s - κ_t) ε_t,  y_s = y_t + (κ_s - κ_t) (ε_t + ε')/2
+
+    The code puts ε in: y' lies between x0 and y_t, and y_s is the mean of both Euler steps from y_t, along
+    ε_t and along ε'.
 
     With churn γ the step continues to κ_s/(1 + γ) and returns to κ_s with fresh noise. EDM adds that
     noise before a step; after it, the evaluation at s serves both.
@@ -54,8 +59,10 @@ class Heun(Sampler):
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s by the trapezoidal rule, with the churned part of its noise exchanged."""
         low = self._below(s, model.schedule) if self.churn else s
-        y, h, eps = p.x_t / p.alpha, low.kappa - p.level.kappa, p.eps
-        y = y + h * 0.5 * (eps + model(low.alpha * (y + h * eps), low).eps)
+        y, ratio = p.x_t / p.alpha, low.kappa / p.level.kappa
+        euler = torch.lerp(p.x0, y, ratio)
+        x0 = model(low.alpha * euler, low).x0
+        y = 0.5 * (euler + y + (1 - 1 / ratio) * (euler - x0))
         if self.churn:
             y = y + sqrt(s.kappa**2 - low.kappa**2) * noise()
         return s.alpha * y
