@@ -28,7 +28,8 @@ def main() -> None:
             hardware, _ = start("machine", "-", "-", settings)
         except Failed as error:
             raise SystemExit(f"error: {error}") from None
-        path = Path(arguments.out) / f"{arguments.name or hardware['name']}.json"
+        hardware["name"] = arguments.name or hardware["name"]
+        path = Path(arguments.out) / f"{hardware['name']}.json"
         known = kept(path, hardware)
         for name in arguments.only:
             part = measure(PARTS[name], settings, arguments.rounds)
@@ -62,7 +63,7 @@ def measure(part: Part, settings: Settings, rounds: int) -> dict[str, Any]:
 
 
 def kept(path: Path, hardware: dict[str, Any]) -> dict[str, Any]:
-    """The parts that the report has already; machines of one name may differ, and their figures do not mix."""
+    """The parts that the report has already; figures of different machines of one name do not mix."""
     if not path.exists():
         return {}
     report = json.loads(path.read_text(encoding="utf-8"))
