@@ -1,5 +1,6 @@
 """What the pages promise and no other test looks at: their commands compose, their lists are whole."""
 
+import json
 import re
 import shlex
 import sys
@@ -92,6 +93,53 @@ def test_the_table_of_speed_says_what_was_measured():
             assert f" {ratio} × " in measured, row
     ours, theirs = (int(number) for number in re.findall(r"\| (\d+)", table[0])[:2])
     assert f"{ours / theirs:.1f} times as fast as diffusers" in read("README.md")
+
+
+SAMPLERS = {
+    "DDIM": ("ddim", "DDIMScheduler"),
+    "DDPM": ("ddpm", "DDPMScheduler"),
+    "DPM-Solver++": ("dpm_solver_pp", "DPMSolverMultistepScheduler"),
+    "DEIS": ("deis", "DEISMultistepScheduler"),
+    "Heun": ("heun", "HeunDiscreteScheduler"),
+    "UniPC": (None, "UniPCMultistepScheduler"),
+}
+"""The names on the page, and those in the report."""
+
+
+def test_the_table_of_quality_says_what_was_measured():
+    report = json.loads(read("benchmarks/results/amd-epyc-avx2-2cores.json"))
+    rows = report["parts"]["quality"]["rows"]
+
+    def measured(case, program):
+        own = [row for row in rows if row["case"] == case and row["program"].startswith(f"{program},")]
+        return ", ".join(f"{row['FID']:.3g}" for row in own)
+
+    page = read("docs/speed.md")
+    for name, (ours, theirs) in SAMPLERS.items():
+        said = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", page, re.M)[0].split("|")
+        wanted = [measured(case, program) for case in ("digits", "mnist") for program in (ours, theirs)]
+        assert [cell.strip() for cell in said] == wanted
+
+
+def test_the_first_page_names_the_samplers_that_were_soonest_and_best():
+    report = json.loads(read("benchmarks/results/amd-epyc-avx2-2cores.json"))
+    page = read("README.md")
+    for case, name in (("digits", "digits"), ("mnist", "MNIST")):
+        rows = [row for row in report["parts"]["quality"]["rows"] if row["case"] == case]
+        rows = [row for row in rows if row["program"].split(",")[0] in names("sampler")]
+        best = min(rows, key=lambda row: row["FID"])
+        soonest = min(
+            (row for row in rows if row["FID"] <= 1.5 * best["FID"]),
+            key=lambda row: int(row["program"].split()[1]) + row["FID"] / 1000,
+        )
+        default = next(row for row in rows if row["program"] == "ddim, 50 evaluations")
+        said = re.findall(rf"^\| {name} \|(.*)\|$", page, re.M)[0].replace("*", "").split("|")
+        for row, cell in zip((default, soonest, best), said, strict=True):
+            seconds = float(f"{row['seconds']['median']:.2g}")
+            assert f"{row['FID']:.3g} in {seconds:g} s" in cell
+            sampler, steps = row["program"].split()[:2]
+            if row is not default:
+                assert f"sampler={sampler[:-1]} sampler.steps={steps}`" in cell
 
 
 def test_a_run_has_the_folder_of_its_data_set_and_time():
