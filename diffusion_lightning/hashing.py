@@ -17,8 +17,9 @@ def file_sha256(file: Path) -> str:
 
 
 def listing_sha256(files: Iterable[Path]) -> str:
-    """SHA-256 of files' names, sizes and times: none of them is opened."""
-    return text_sha256(repr([(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]))
+    """SHA-256 of files' absolute names, sizes and times: none of them is opened."""
+    facts = ((str(file.absolute()), file.stat()) for file in files)
+    return text_sha256(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts]))
 
 
 def tensors_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
