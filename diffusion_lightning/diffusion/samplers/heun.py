@@ -26,7 +26,7 @@ class Heun(Sampler):
 
         y' = y_t + (κ_s - κ_t) ε_t,  y_s = y_t + (κ_s - κ_t) (ε_t + ε')/2
 
-    The code puts ε in: y' lies between x0 and y_t, and y_s is the mean of both Euler steps from y_t, along
+    The code puts ε in: y' lies between x0 and y_t, and y_s in the middle of both Euler steps from y_t, along
     ε_t and along ε'.
 
     With churn γ the step continues to κ_s/(1 + γ) and returns to κ_s with fresh noise. EDM adds that
@@ -62,7 +62,7 @@ class Heun(Sampler):
         y, ratio = p.x_t / p.alpha, low.kappa / p.level.kappa
         euler = torch.lerp(p.x0, y, ratio)
         x0 = model(low.alpha * euler, low).x0
-        y = 0.5 * (euler + y + (1 - 1 / ratio) * (euler - x0))
+        y = torch.lerp(euler, y.add(euler - x0, alpha=1 - 1 / ratio), 0.5)
         if self.churn:
             y = y + sqrt(s.kappa**2 - low.kappa**2) * noise()
         return s.alpha * y
