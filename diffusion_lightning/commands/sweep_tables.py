@@ -26,7 +26,7 @@ from diffusion_lightning.tables import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
 
-QUALITIES = "fid", "accuracy"
+QUALITIES = "fid", "accuracy", "colour_distance"
 """Figures that are plotted against the guidance scale."""
 
 AXES = {
@@ -34,6 +34,7 @@ AXES = {
     "guidance.scale": "guidance scale w",
     "fid": "FID: Fréchet distance to the training images",
     "accuracy": "fraction of images of their class",
+    "colour_distance": "distance of the mean colours, in levels",
 }
 """What is along an axis."""
 
@@ -111,7 +112,7 @@ class EvaluationTable(SweepTable):
         return sorted(_filled(rows), key=_by_value)
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
-        """FID against NFE, and FID and accuracy against w; one line per setting of the other overrides."""
+        """FID against NFE, and qualities against w; one line per setting of the other overrides."""
         from diffusion_lightning.figures import draw_lines, new_figure
 
         if not rows:

@@ -479,7 +479,7 @@ EVALUATION = cases(
         "measures a model, not",
     ),
     ("a sampler for images that are there", "samples=bad/none.npz sampler=heun", "are drawn already"),
-    ("a study of nothing", "study=beauty", "choose study= from guidance, samplers"),
+    ("a study of nothing", "study=beauty", "choose study= from clamp, guidance, samplers"),
     ("samples that are not there", "samples=nowhere.npz", "no file nowhere.npz"),
     ("samples of no bytes", "samples=bad/empty.npz", "cannot be read"),
     ("half a file of samples", "samples=bad/half.npz", "cannot be read"),

@@ -11,4 +11,6 @@ def test_colours_are_compared_with_the_datas():
     assert values["mean_1"] == pytest.approx(float(channel.mean()))
     assert values["std_1"] == pytest.approx(float(channel.std(correction=0)))
     assert values["mean_1_off"] == pytest.approx(float(channel.mean() - dark[:, 1].double().mean()))
-    assert len(values) == 12
+    off = [values[f"mean_{c}_off"] for c in range(3)]
+    assert values["colour_distance"] == pytest.approx(sum(x * x for x in off) ** 0.5)
+    assert len(values) == 13
