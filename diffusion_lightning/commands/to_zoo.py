@@ -50,7 +50,14 @@ def write_weights(run: str, name: str, scale: float | None = None, folder: Path 
     return file
 
 
-def write_card(name: str, evaluation: Path, core_hours: float, folder: Path = FOLDER, **typed: str) -> Path:
+def write_card(
+    name: str,
+    evaluation: Path,
+    core_hours: float,
+    folder: Path = FOLDER,
+    earlier_images: int = 0,
+    **typed: str,
+) -> Path:
     """Write the card of a model, with the figures of an evaluation of its file, and return its path.
 
     Args:
@@ -58,6 +65,7 @@ def write_card(name: str, evaluation: Path, core_hours: float, folder: Path = FO
         evaluation: the folder of `evaluation.json`.
         core_hours: of the training.
         folder: where the weights are.
+        earlier_images: those that other runs saw whose weights this one started from (`init=`).
         typed: what no file knows, see TYPED.
 
     Raises:
@@ -80,7 +88,7 @@ def write_card(name: str, evaluation: Path, core_hours: float, folder: Path = FO
     card = Card(
         name=name,
         data=config["hyper_parameters"].get(NOTICE) or record["provenance"]["data"],
-        images_seen=config["images_seen"],
+        images_seen=earlier_images + config["images_seen"],
         core_hours=core_hours,
         parameters=sum(weight.numel() for weight in model.denoiser.network.parameters()),
         sampler=_sampler(asked["sampler"]),
@@ -122,6 +130,7 @@ def main() -> None:
     card.add_argument("name")
     card.add_argument("evaluation", type=Path)
     card.add_argument("--core-hours", type=float, required=True, help="of the training")
+    card.add_argument("--earlier-images", type=int, default=0, help="of runs that this one started from")
     for option, about in TYPED.items():
         card.add_argument(f"--{option}", required=True, help=about)
     arguments = vars(parser.parse_args())

@@ -44,6 +44,8 @@ def test_a_card_has_the_figures_of_its_file_alone(trained_digits, tmp_path):
     assert card.options == ["sampler.steps=3"] and card.data == "Digits" and card.limits == "limits"
     seen = torch.load(trained_digits / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"]
     assert card.images_seen == seen
+    path = write_card("mine", tmp_path / "a", 0.5, tmp_path, earlier_images=1000, **WORDS)
+    assert json.loads(path.read_text())["images_seen"] == 1000 + seen
 
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     record["asked"]["guidance"]["scale"] = 3.0
