@@ -8,8 +8,8 @@ from diffusion_lightning.evaluation.comparison import Comparison, Metric
 class Colours(Metric):
     """Mean and standard deviation of each channel over all pixels, in 8-bit levels.
 
-    colour_distance is the Euclidean distance between the mean colours of samples and data: what a walk that drifts
-    in brightness or in colour is off by.
+    colour_distance is the Euclidean distance between the mean colours of samples and data: what a walk that
+    drifts in brightness or in colour is off by.
     """
 
     def __call__(self, compared: Comparison) -> dict[str, float]:
