@@ -103,14 +103,15 @@ def public_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_folders(node: Any) -> Any:
-    """The plain container with the names alone of files and folders that are given from the root."""
+    """The plain container with the names alone of files and folders outside the working folder."""
     if isinstance(node, dict):
         return {without_folders(key): without_folders(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
         return [without_folders(value) for value in node]
     for kind in (PurePosixPath, PureWindowsPath) if isinstance(node, str) else ():
-        if kind(node).is_absolute() or node.startswith("~"):
-            return kind(node).name
+        path = kind(node)
+        if path.is_absolute() or path.parts[:1] == ("..",) or node.startswith("~"):
+            return path.name
     return node
 
 

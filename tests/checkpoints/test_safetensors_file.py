@@ -128,9 +128,10 @@ def test_the_config_that_is_handed_on_names_no_folder_of_the_machine():
     config = read_checkpoint(RUN)["hyper_parameters"] | {"mine": "secret", "paths": {"run_dir": "/home/me"}}
     config["dataset"] = config["dataset"] | {
         "data_dir": "/home/me/faces",
-        "splits": ["C:\\me\\a", "~/b", "c/d"],
+        "splits": ["C:\\me\\a", "~/b", "../me/e", "..\\me\\f", "c/d"],
     }
     public = public_config(config)
-    assert public["dataset"]["data_dir"] == "faces" and public["dataset"]["splits"] == ["a", "b", "c/d"]
+    assert public["dataset"]["data_dir"] == "faces"
+    assert public["dataset"]["splits"] == ["a", "b", "e", "f", "c/d"]
     assert not {"mine", "paths", "logger", "trainer"} & public.keys()
     assert public["callbacks"]["ema"]["decay"] == 0.995 and public["optimizer"]["lr"] == 0.002
