@@ -129,14 +129,14 @@ def test_the_table_of_quality_says_what_was_measured():
 
 
 def test_the_first_page_names_the_samplers_that_were_soonest_and_best():
-    page = read("README.md")
+    table = read("README.md").partition("| | the default |")[2]
     for case, name in (("digits", "digits"), ("mnist", "MNIST")):
         ours = [measured for measured in measured_quality(case) if measured[0] in names("sampler")]
         best = min(ours, key=lambda measured: measured[2]["FID"])
         good = [measured for measured in ours if measured[2]["FID"] <= 1.5 * best[2]["FID"]]
         soonest = min(good, key=lambda measured: (measured[1], measured[2]["FID"]))
         default = next(measured for measured in ours if measured[:2] == ("ddim", 50))
-        said = re.findall(rf"^\| {name} \|(.*)\|$", page, re.M)[0].replace("*", "").split("|")
+        said = re.findall(rf"^\| {name} \|(.*)\|$", table, re.M)[0].replace("*", "").split("|")
         for (sampler, steps, row), cell in zip((default, soonest, best), said, strict=True):
             seconds = float(f"{row['seconds']['median']:.2g}")
             assert f"{row['FID']:.3g} in {seconds:g} s" in cell
