@@ -1,4 +1,4 @@
-"""Every model of the zoo leaves by every door."""
+"""Every model of the zoo leaves by every door that is wide enough for it."""
 
 import numpy as np
 import pytest
@@ -7,18 +7,25 @@ import torch
 import diffusion_lightning as dl
 from diffusion_lightning.zoo.cards import names
 from tests.support.command import ROOT
-from tests.support.in_process import succeed_here
+from tests.support.in_process import run_here, succeed_here
 from tests.support.pages import numpy_loop
 
 EXPORT = "diffusion_lightning/export.py"
 FORMATS = sorted(file.stem for file in (ROOT / "conf" / "format").glob("*.yaml"))
+
+INEXPRESSIBLE = {("cifar10", "diffusers"): "diffusers' UNet2DModel cannot express network.patch=2"}
+"""Models that another library has no words for, and how that is said."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_model_of_the_zoo_is_exported(name, format_name, tmp_path):
-    succeed_here(EXPORT, f"checkpoint=zoo:{name}", f"format={format_name}", "out=out", cwd=tmp_path)
+    done = run_here(EXPORT, f"checkpoint=zoo:{name}", f"format={format_name}", "out=out", cwd=tmp_path)
+    if reason := INEXPRESSIBLE.get((name, format_name)):
+        assert done.returncode == 1 and reason in done.stderr
+        return
+    assert done.returncode == 0, done.stdout + done.stderr
     assert {".safetensors", ".onnx", ".pt2"} & {file.suffix for file in (tmp_path / "out").rglob("*")}
 
 
