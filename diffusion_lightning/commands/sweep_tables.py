@@ -122,7 +122,7 @@ class EvaluationTable(SweepTable):
             ("nfe", "fid", "sampler.steps"),
             *(("guidance.scale", y, "guidance.scale") for y in QUALITIES),
         ]
-        panels = [(x, y, along) for x, y, along in panels if len({row[x] for row in _having(rows, x, y)}) > 1]
+        panels = [panel for panel in panels if len({row[panel[2]] for row in _having(rows, *panel)}) > 1]
         if not panels:
             return None
         figure, (part,) = new_figure(6 * len(panels), [4.5], _title(rows))

@@ -201,10 +201,16 @@ def test_a_study_of_the_clamp_draws_what_it_changes_a_line_for_each_clamp(tmp_pa
         "diffusion_lightning.figures.draw_lines",
         lambda axis, rows, x, y, by: (drawn.append((x, y, by)), draw_lines(axis, rows, x, y, by)),
     )
-    figure = {"nfe": 50, "fid": 2.0, "accuracy": 0.9, "colour_distance": 1.0, "fid_floor": 1.0}
-    rows = [{"clamp": c, "guidance.scale": w, **figure} for c in ("none", "static") for w in (1, 3)]
+    figure = {"fid": 2.0, "accuracy": 0.9, "colour_distance": 1.0, "fid_floor": 1.0}
+    rows = [
+        {"sampler": s, "sampler.steps": 50, "clamp": c, "guidance.scale": w, "nfe": nfe, **figure}
+        for s, nfe in (("ddim", 50), ("predictor_corrector", 100))
+        for c in ("none", "static")
+        for w in (1, 3)
+    ]
     assert EvaluationTable().plot(rows, tmp_path).stat().st_size > 10_000
-    assert drawn == [("guidance.scale", y, ["clamp"]) for y in ("fid", "accuracy", "colour_distance")]
+    by = ["sampler", "sampler.steps", "clamp"]
+    assert drawn == [("guidance.scale", y, by) for y in ("fid", "accuracy", "colour_distance")]
 
 
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
