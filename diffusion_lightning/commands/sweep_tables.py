@@ -122,7 +122,12 @@ class EvaluationTable(SweepTable):
             ("nfe", "fid", "sampler.steps"),
             *(("guidance.scale", y, "guidance.scale") for y in QUALITIES),
         ]
-        panels = [panel for panel in panels if len({row[panel[2]] for row in _having(rows, *panel)}) > 1]
+        # Without an override along it, what is measured along the axis tells whether there is a curve
+        panels = [
+            (x, y, along)
+            for x, y, along in panels
+            if len({row.get(along, row[x]) for row in _having(rows, x, y)}) > 1
+        ]
         if not panels:
             return None
         figure, (part,) = new_figure(6 * len(panels), [4.5], _title(rows))

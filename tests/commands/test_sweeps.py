@@ -212,6 +212,11 @@ def test_a_study_of_the_clamp_draws_what_it_changes_a_line_for_each_clamp(tmp_pa
     by = ["sampler", "sampler.steps", "clamp"]
     assert drawn == [("guidance.scale", y, by) for y in ("fid", "accuracy", "colour_distance")]
 
+    drawn.clear()
+    rows = [{"sampler": s, "nfe": nfe, **figure} for s, nfe in (("ddim", 50), ("ddpm", 1000))]
+    assert EvaluationTable().plot(rows, tmp_path)
+    assert drawn == [("nfe", "fid", ["sampler"])]
+
 
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
     table = tmp_path / "sweep.csv"
