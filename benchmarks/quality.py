@@ -86,7 +86,7 @@ def steps_within(evaluations: int, per_step: int) -> int:
 
 
 def our_draw(model: Any, name: str) -> Draw:
-    """Walks of our sampler as `sample.py` takes them, given the labels and unguided."""
+    """Walks of our sampler as `dl.load` takes them, on the uniform grid, given the labels and unguided."""
 
     def draw(evaluations: int) -> Tensor:
         sampler = OURS[name](steps=steps_within(evaluations, 1 + OURS[name]().step_evaluations))

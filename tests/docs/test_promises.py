@@ -10,8 +10,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
+from benchmarks import quality
 from diffusion_lightning.commands.arguments import readable
 from diffusion_lightning.commands.unread import check_read
+from diffusion_lightning.config.instantiate import instantiate
 from tests.docs.test_pages import PAGES, PROJECT
 from tests.support.command import SMALL
 from tests.support.configs import CONF, composed, names
@@ -141,7 +143,9 @@ def test_the_first_page_names_the_samplers_that_were_soonest_and_best():
             seconds = float(f"{row['seconds']['median']:.2g}")
             assert f"{row['FID']:.3g} in {seconds:g} s" in cell
             if row is not default[2]:
-                assert f"sampler={sampler} sampler.steps={steps}`" in cell
+                (command,) = re.findall("`(.*)`", cell)
+                drawn = instantiate(composed("sample", *command.split(), "checkpoint=x").sampler)
+                assert drawn == quality.OURS[sampler](steps=steps)
 
 
 def test_a_run_has_the_folder_of_its_data_set_and_time():
