@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,12 +25,16 @@ EVALUATIONS = 5, 10, 20, 50
 """Of the network in a walk."""
 
 OURS = {
-    "ddim": dl.DDIM,
-    "ddpm": dl.DDPM,
-    "heun": dl.Heun,
-    "dpm_solver_pp": dl.DPMSolverPP,
-    "deis": dl.DEIS,
+    name: partial(kind, grid=dl.Uniform())
+    for name, kind in {
+        "ddim": dl.DDIM,
+        "ddpm": dl.DDPM,
+        "heun": dl.Heun,
+        "dpm_solver_pp": dl.DPMSolverPP,
+        "deis": dl.DEIS,
+    }.items()
 }
+"""Over equally spaced times, as diffusers' schedulers mostly walk."""
 
 THEIRS = {
     "DDIMScheduler": 1,
@@ -86,7 +91,7 @@ def steps_within(evaluations: int, per_step: int) -> int:
 
 
 def our_draw(model: Any, name: str) -> Draw:
-    """Walks of our sampler as `dl.load` takes them, on the uniform grid, given the labels and unguided."""
+    """Walks of our sampler, given the labels and unguided."""
 
     def draw(evaluations: int) -> Tensor:
         sampler = OURS[name](steps=steps_within(evaluations, 1 + OURS[name]().step_evaluations))

@@ -1,6 +1,7 @@
 """One matrix over every YAML: each option composes with the default experiment and builds."""
 
 import weakref
+from dataclasses import fields
 from functools import cache
 from itertools import product
 
@@ -170,6 +171,13 @@ def test_what_a_perfect_network_predicts_does_not_matter(sampler, parameterizati
     torch.testing.assert_close(
         drawn_of(parameterization, sampler), drawn_of("eps", sampler), rtol=0, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("sampler", names("sampler"))
+def test_every_sampler_walks_over_the_same_grid_in_python(sampler):
+    shipped = instantiate(composed("train", f"sampler={sampler}").sampler)
+    (grid,) = (field.default for field in fields(shipped) if field.name == "grid")
+    assert shipped.grid == grid
 
 
 @pytest.mark.parametrize("sampler", names("sampler"))

@@ -1,8 +1,9 @@
 """DEIS: Adams-Bashforth multistep on the probability-flow ODE, with exact integrals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from diffusion_lightning.diffusion.grids import Grid, Quadratic
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -27,11 +28,13 @@ class DEIS(Multistep):
     Args:
         steps: number of grid times; None is all T.
         order: 1, 2 or 3.
-        grid: where the times lie.
+        grid: where the times lie; quadratic unless given, as in the paper.
 
     Raises:
         UserError: if a value is out of its range.
     """
+
+    grid: Grid = field(default=Quadratic(), kw_only=True)
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s by the integral of the extrapolated ε."""

@@ -1,8 +1,9 @@
 """DPM-Solver++: exponential multistep integrators of the x0 prediction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, expm1, sqrt
 
+from diffusion_lightning.diffusion.grids import Grid, LogSNR
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -32,7 +33,7 @@ class DPMSolverPP(Multistep):
         steps: number of grid times; None is all T.
         order: 1, 2 or 3.
         sde: solve the SDE, with fresh noise at each step.
-        grid: where the times lie.
+        grid: where the times lie; equally spaced in λ unless given, as in the paper.
 
     Raises:
         UserError: if a value is out of its range.
@@ -40,6 +41,7 @@ class DPMSolverPP(Multistep):
 
     order: int = 2
     sde: bool = False
+    grid: Grid = field(default=LogSNR(), kw_only=True)
 
     def step(self, model: SamplingModel, p: Prediction, s: Level, noise: Noise, earlier: Earlier) -> Samples:
         """x_s from the exponentially weighted mean of the extrapolated x0."""

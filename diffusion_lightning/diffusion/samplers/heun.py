@@ -1,10 +1,11 @@
 """Heun's method on the probability-flow ODE."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log1p, sqrt
 
 import torch
 
+from diffusion_lightning.diffusion.grids import Grid, Karras
 from diffusion_lightning.diffusion.level import Level
 from diffusion_lightning.diffusion.noise import Noise
 from diffusion_lightning.diffusion.prediction import Prediction
@@ -37,7 +38,7 @@ class Heun(Sampler):
     Args:
         steps: number of grid times N; None is all T.
         churn: γ in [0, √2 - 1]; 0 is deterministic.
-        grid: where the times lie.
+        grid: where the times lie; EDM's unless given.
 
     Raises:
         UserError: if a value is out of its range.
@@ -45,6 +46,7 @@ class Heun(Sampler):
 
     steps: int | None = 18
     churn: float = 0.0
+    grid: Grid = field(default=Karras(), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
