@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,16 +24,12 @@ EVALUATIONS = 5, 10, 20, 50
 """Of the network in a walk."""
 
 OURS = {
-    name: partial(kind, grid=dl.Uniform())
-    for name, kind in {
-        "ddim": dl.DDIM,
-        "ddpm": dl.DDPM,
-        "heun": dl.Heun,
-        "dpm_solver_pp": dl.DPMSolverPP,
-        "deis": dl.DEIS,
-    }.items()
+    "ddim": dl.DDIM,
+    "ddpm": dl.DDPM,
+    "heun": dl.Heun,
+    "dpm_solver_pp": dl.DPMSolverPP,
+    "deis": dl.DEIS,
 }
-"""Over equally spaced times, as diffusers' schedulers mostly walk."""
 
 THEIRS = {
     "DDIMScheduler": 1,
@@ -90,13 +85,23 @@ def steps_within(evaluations: int, per_step: int) -> int:
     return (evaluations + per_step - 1) // per_step
 
 
+def our_sampler(name: str, evaluations: int) -> dl.Sampler:
+    """Our sampler within the evaluations, over equally spaced times, as diffusers' mostly walk."""
+    steps = steps_within(evaluations, 1 + OURS[name]().step_evaluations)
+    return OURS[name](steps=steps, grid=dl.Uniform())
+
+
 def our_draw(model: Any, name: str) -> Draw:
     """Walks of our sampler, given the labels and unguided."""
 
     def draw(evaluations: int) -> Tensor:
-        sampler = OURS[name](steps=steps_within(evaluations, 1 + OURS[name]().step_evaluations))
         return model.sample(
-            labels_of(model), sampler=sampler, guidance=1.0, seed=SEED, batch_size=BATCH, progress=False
+            labels_of(model),
+            sampler=our_sampler(name, evaluations),
+            guidance=1.0,
+            seed=SEED,
+            batch_size=BATCH,
+            progress=False,
         )
 
     return draw

@@ -145,7 +145,7 @@ def test_the_first_page_names_the_samplers_that_were_soonest_and_best():
             if row is not default[2]:
                 (command,) = re.findall("`(.*)`", cell)
                 drawn = instantiate(composed("sample", *command.split(), "checkpoint=x").sampler)
-                assert drawn == quality.OURS[sampler](steps=steps)
+                assert drawn == quality.our_sampler(sampler, evaluations=steps)
 
 
 def test_a_run_has_the_folder_of_its_data_set_and_time():
