@@ -117,9 +117,10 @@ _PARTS = (
     ),
     Part(
         "quality",
-        "Seconds for 1,000 images of a model of the zoo (labels, w = 1), and their FID to the training "
-        "images on the data set's own classifier: our samplers, and diffusers' on the same network.",
-        tuple(product(("digits", "mnist"), QUALITY)),
+        "Seconds for 1,000 images of a model of the zoo, given their labels (w = 1; CIFAR-10: w = 3), and "
+        "their FID to the training images on the data set's own classifier: our samplers, and diffusers' "
+        "on the same network.",
+        tuple(product(("digits", *CASES), QUALITY)),
         "1,000 images",
         repeat=0,
     ),

@@ -41,6 +41,9 @@ THEIRS = {
 }
 """diffusers' classes as they come, but for the schedule, and the evaluations of each of their steps."""
 
+SCALES = {"digits": 1.0, "mnist": 1.0, "cifar10": 3.0}
+"""The guidance scale of each case; zoo:cifar10 is made for guidance."""
+
 Draw = Callable[[int], Tensor]
 """Evaluations → images (N, C, H, W)."""
 
@@ -48,7 +51,8 @@ Draw = Callable[[int], Tensor]
 def run(case: str, program: str, settings: Settings) -> list[Row]:
     """A row for each number of evaluations of one sampler: seconds for all images, and their FID."""
     model = dl.load(f"zoo:{case}", device=settings.device)
-    draw = our_draw(model, program) if program in OURS else their_draw(model, program)
+    draw_with = our_draw if program in OURS else their_draw
+    draw = draw_with(model, program, SCALES[case])
     fid = fid_of(case)
     rows = []
     for evaluations in EVALUATIONS[:1] if settings.quick else EVALUATIONS:
@@ -61,8 +65,8 @@ def run(case: str, program: str, settings: Settings) -> list[Row]:
 
 
 def fid_of(case: str) -> Callable[[Tensor], float]:
-    """FID to the training images, on the features that the data set has by default."""
-    cfg = ours.config(f"dataset={case}")
+    """FID to the training images, on the features of its own classifier."""
+    cfg = ours.config(f"dataset={case}", f"extractor={case}")
     data, cfg = build_data(cfg)
     extractor = build_extractor(cfg)
     train = load_reference(data, extractor).train
@@ -91,14 +95,14 @@ def our_sampler(name: str, evaluations: int) -> dl.Sampler:
     return OURS[name](steps=steps, grid=dl.Uniform())
 
 
-def our_draw(model: Any, name: str) -> Draw:
-    """Walks of our sampler, given the labels and unguided."""
+def our_draw(model: Any, name: str, scale: float) -> Draw:
+    """Walks of our sampler, given the labels and guided with the scale."""
 
     def draw(evaluations: int) -> Tensor:
         return model.sample(
             labels_of(model),
             sampler=our_sampler(name, evaluations),
-            guidance=1.0,
+            guidance=scale,
             seed=SEED,
             batch_size=BATCH,
             progress=False,
@@ -107,8 +111,8 @@ def our_draw(model: Any, name: str) -> Draw:
     return draw
 
 
-def their_draw(model: Any, name: str) -> Draw:
-    """Walks of diffusers' scheduler with the noise that our network predicts, its x0 clamped."""
+def their_draw(model: Any, name: str, scale: float) -> Draw:
+    """Walks of diffusers' scheduler with the guided noise that our network predicts, its x0 clamped."""
     import diffusers
 
     T = model.denoiser.schedule.T
@@ -117,9 +121,11 @@ def their_draw(model: Any, name: str) -> Draw:
         trained_betas=model.denoiser.schedule.betas().float().numpy(),
     )
 
+    guidance = dl.Guidance(p_uncond=0.1, scale=scale)
+
     @torch.no_grad()
     def walk(x: Tensor, y: Tensor, steps: int) -> Tensor:
-        predict = SamplingModel(model.denoiser, dl.Guidance(p_uncond=0.1, scale=1.0), dl.Static(), y)
+        predict = SamplingModel(model.denoiser, guidance, dl.Static(), y)
         scheduler.set_timesteps(steps)
         x = x * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
