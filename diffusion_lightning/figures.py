@@ -84,6 +84,6 @@ def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, set
 
 
 def _short(name: str, value: Any) -> str:
-    """`ddim` for sampler=ddim, `eta=1` for sampler.eta=1.0."""
+    """`sampler=ddim`, and `eta=1` for sampler.eta=1.0."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{name.rpartition('.')[2]}={text}" if "." in name or isinstance(value, float) else text
+    return f"{name.rpartition('.')[2]}={text}"

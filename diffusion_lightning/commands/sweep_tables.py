@@ -193,18 +193,24 @@ def _evaluation(record: dict[str, Any]) -> Row:
         "seed": asked["seed"],
         "seconds": record["seconds"],
         "data": source.get("data", ""),
-        "checkpoint": asked.get("checkpoint_sha256", "")[:12],
-        "extractor": source["extractor_sha256"][:12],
-        "statistics": source["train_statistics_sha256"][:12],
+        "checkpoint_sha256": asked.get("checkpoint_sha256", "")[:12],
+        "extractor_sha256": source["extractor_sha256"][:12],
+        "train_statistics_sha256": source["train_statistics_sha256"][:12],
         "versions": " ".join(f"{name}={number}" for name, number in source["versions"].items()),
     }
 
 
 def _title(rows: Sequence[Row]) -> str:
     """Data, model, features, numbers of images and seeds of a study, as far as they are known."""
-    names = {"data": "", "checkpoint": "checkpoint ", "extractor": "features of ", "num_images": "n = "}
+    names = {
+        "data": "",
+        "checkpoint_sha256": "checkpoint ",
+        "extractor_sha256": "features of ",
+        "num_images": "n = ",
+        "seed": "seed ",
+    }
     said = []
-    for column, name in {**names, "seed": "seed "}.items():
+    for column, name in names.items():
         values = dict.fromkeys(str(row[column]) for row in rows if row.get(column, "") != "")
         said += [name + ", ".join(values)] if values else []
     return "; ".join(said)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 import torch
@@ -191,6 +192,24 @@ def test_a_study_shows_no_figure_where_there_is_none_and_why(tmp_path, monkeypat
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda _, text, **__: said.append(text))
     assert EvaluationTable().plot(rows, tmp_path).stat().st_size > 10_000
     assert said == ["Digits; checkpoint abc; features of eeeeeeeeeeee; n = 1, 40, 60; seed 0"]
+
+
+def test_a_sweep_of_checkpoints_names_each_line_by_its_checkpoint(tmp_path, monkeypatch):
+    provenance = {"extractor_sha256": "e" * 64, "train_statistics_sha256": "s" * 64, "versions": {}}
+    for k, (name, steps) in enumerate(product(("outputs/linear", "outputs/cosine"), (10, 20))):
+        record = {"overrides": {"checkpoint": name, "sampler.steps": steps}, "nfe": steps, "num_images": 100}
+        record |= {"samples": {"fid": 3.0}, "floor": {"fid": 2.0}, "provenance": provenance, "seconds": 1.0}
+        (tmp_path / str(k)).mkdir()
+        asked = {"asked": {"seed": 0, "checkpoint_sha256": name[-1] * 64}}
+        write_json(record | asked, tmp_path / str(k) / "evaluation.json")
+    rows = EvaluationTable().write(tmp_path)
+    assert [row["checkpoint"] for row in rows] == ["outputs/cosine"] * 2 + ["outputs/linear"] * 2
+    assert {row["checkpoint_sha256"] for row in rows} == {"e" * 12, "r" * 12}
+    named = []
+    monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda *_, label, **__: named.append(label))
+    monkeypatch.setattr("matplotlib.axes.Axes.legend", lambda *_, **__: None)
+    assert EvaluationTable().plot(rows, tmp_path)
+    assert named == ["checkpoint=outputs/cosine", "checkpoint=outputs/linear"]
 
 
 def test_a_study_of_the_clamp_draws_what_it_changes_a_line_for_each_clamp(tmp_path, monkeypatch):
