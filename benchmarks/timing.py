@@ -16,8 +16,8 @@ from benchmarks.settings import Row, Settings
 class Stopwatch:
     """Times steps: `while watch.lap(): step()`.
 
-    The first steps warm up. On a GPU several steps are timed together: to wait for each of them would hide
-    that the CPU runs ahead.
+    The first steps warm up: on a CPU, too, a process reaches its speed only after some. On a GPU several
+    steps are timed together: to wait for each of them would hide that the CPU runs ahead.
 
     Args:
         settings: device, and whether a few steps will do.
@@ -29,7 +29,7 @@ class Stopwatch:
         self.cuda = settings.device == "cuda"
         self.per = per
         self.block = 10 if self.cuda else 1
-        self.warm_steps = 2 if settings.quick or not self.cuda else 20
+        self.warm_steps = 2 if settings.quick else 20 if self.cuda else 10
         self.budget = 0.0 if settings.quick else budget
         self.least = 2 if settings.quick else 3
         self.seconds: list[float] = []
