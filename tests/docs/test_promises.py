@@ -126,7 +126,9 @@ def test_the_table_of_quality_says_what_was_measured():
     page = read("docs/speed.md")
     for name, (ours, theirs) in SAMPLERS.items():
         said = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", page, re.M)[0].split("|")
-        wanted = [measured(case, program) for case in ("digits", "mnist", "cifar10") for program in (ours, theirs)]
+        wanted = [
+            measured(case, program) for case in ("digits", "mnist", "cifar10") for program in (ours, theirs)
+        ]
         assert [cell.strip() for cell in said] == wanted
 
 
