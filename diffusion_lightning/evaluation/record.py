@@ -1,5 +1,6 @@
 """What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,14 +90,15 @@ def overrides() -> dict[str, str | float]:
     hydra = HydraConfig.get()
     left_out = set(hydra.job.config.override_dirname.exclude_keys)
     entries = (entry.lstrip("+~").partition("=") for entry in hydra.overrides.task)
-    return {key: _number(value) for key, _, value in entries if key.partition(".")[0] not in left_out}
+    return {key: _value(value) for key, _, value in entries if key.partition(".")[0] not in left_out}
 
 
-def _number(text: str) -> str | float:
+def _value(text: str) -> str | float:
+    """A number, or the text without Hydra's escapes, such as that of the colon of zoo:digits in a sweep."""
     try:
         return float(text)
     except ValueError:
-        return text
+        return re.sub(r"\\(.)", r"\1", text)
 
 
 def already_done(out: Path, asked: dict[str, Any], swept: Collection[str] = ()) -> dict[str, Any] | None:

@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 from PIL import Image
 
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.inputs import data_set
-from diffusion_lightning.evaluation.record import ADDED, FORMAT, already_done, asked_for
+from diffusion_lightning.evaluation.record import ADDED, FORMAT, already_done, asked_for, overrides
 from tests.support.configs import composed
 
 OPTIONS = [
@@ -88,3 +90,12 @@ def test_a_record_of_before_does_not_know_the_contents(here):
     assert already_done(here / "out", asked()) == done
     with pytest.raises(UserError, match="holds another evaluation"):
         already_done(here / "out", asked("num_images=7"))
+
+
+def test_the_overrides_of_a_job_are_without_hydras_escapes(monkeypatch):
+    task = [r"checkpoint=zoo\:digits", "sampler.steps=5", "+guidance.scale=1.5", "out=here"]
+    job = {"config": {"override_dirname": {"exclude_keys": ["out"]}}}
+    hydra = OmegaConf.create({"overrides": {"task": task}, "job": job})
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+    assert overrides() == {"checkpoint": "zoo:digits", "sampler.steps": 5.0, "guidance.scale": 1.5}
