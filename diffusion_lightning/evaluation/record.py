@@ -1,11 +1,12 @@
 """What evaluation.json says of an evaluation: its options, and the provenance of its figures."""
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -89,16 +90,21 @@ def overrides() -> dict[str, str | float]:
         return {}
     hydra = HydraConfig.get()
     left_out = set(hydra.job.config.override_dirname.exclude_keys)
-    entries = (entry.lstrip("+~").partition("=") for entry in hydra.overrides.task)
-    return {key: _value(value) for key, _, value in entries if key.partition(".")[0] not in left_out}
+    entries = OverridesParser.create().parse_overrides(list(hydra.overrides.task))
+    values = {entry.get_key_element().lstrip("+~"): _value(entry) for entry in entries}
+    return {key: value for key, value in values.items() if key.partition(".")[0] not in left_out}
 
 
-def _value(text: str) -> str | float:
-    """A number, or the text without Hydra's escapes, such as that of the colon of zoo:digits in a sweep."""
+def _value(override: Override) -> str | float:
+    """A number or a text as Hydra reads it, without quotes and escapes; anything else as it was typed."""
+    value = override.value()
+    if isinstance(value, str):
+        return value
+    text = (override.input_line or "").partition("=")[2]
     try:
         return float(text)
     except ValueError:
-        return re.sub(r"\\(.)", r"\1", text)
+        return text
 
 
 def already_done(out: Path, asked: dict[str, Any], swept: Collection[str] = ()) -> dict[str, Any] | None:

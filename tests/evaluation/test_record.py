@@ -94,8 +94,12 @@ def test_a_record_of_before_does_not_know_the_contents(here):
 
 def test_the_overrides_of_a_job_are_without_hydras_escapes(monkeypatch):
     task = [r"checkpoint=zoo\:digits", "sampler.steps=5", "+guidance.scale=1.5", "out=here"]
+    task += [r"data_dir='C:\data'", "metrics=[fid,classes]", "speed.compile=true", "~callbacks.fid"]
     job = {"config": {"override_dirname": {"exclude_keys": ["out"]}}}
     hydra = OmegaConf.create({"overrides": {"task": task}, "job": job})
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
-    assert overrides() == {"checkpoint": "zoo:digits", "sampler.steps": 5.0, "guidance.scale": 1.5}
+    assert overrides() == {
+        **{"checkpoint": "zoo:digits", "sampler.steps": 5.0, "guidance.scale": 1.5, "data_dir": r"C:\data"},
+        **{"metrics": "[fid,classes]", "speed.compile": "true", "callbacks.fid": ""},
+    }
