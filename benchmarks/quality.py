@@ -51,8 +51,7 @@ Draw = Callable[[int], Tensor]
 def run(case: str, program: str, settings: Settings) -> list[Row]:
     """A row for each number of evaluations of one sampler: seconds for all images, and their FID."""
     model = dl.load(f"zoo:{case}", device=settings.device)
-    draw_with = our_draw if program in OURS else their_draw
-    draw = draw_with(model, program, SCALES[case])
+    draw = (our_draw if program in OURS else their_draw)(model, program, SCALES[case])
     fid = fid_of(case)
     rows = []
     for evaluations in EVALUATIONS[:1] if settings.quick else EVALUATIONS:
@@ -120,7 +119,6 @@ def their_draw(model: Any, name: str, scale: float) -> Draw:
         num_train_timesteps=T,
         trained_betas=model.denoiser.schedule.betas().float().numpy(),
     )
-
     guidance = dl.Guidance(p_uncond=0.1, scale=scale)
 
     @torch.no_grad()
