@@ -69,7 +69,7 @@ def write_card(
         typed: what no file knows, see TYPED.
 
     Raises:
-        UserError: if the evaluation is of another file, or at another guidance scale than the file's own.
+        UserError: if the evaluation is of another file.
     """
     from diffusion_lightning.captions import NOTICE
     from diffusion_lightning.checkpoints.reader import read_checkpoint
@@ -80,10 +80,9 @@ def write_card(
     asked = record["asked"]
     if asked.get("checkpoint_sha256") != sha256:
         raise UserError(f"{evaluation} is of another file than {file}: evaluate that one.")
-    if any(value is not None for value in asked["guidance"].values()):
-        raise UserError(f"{evaluation} has guidance of its own; a card's figures are of the model's.")
     model, config = load(file, device="cpu"), read_checkpoint(file)
-    guided = model.guidance.uses_labels
+    guidance = model.guidance
+    scale = asked["guidance"]["scale"]
     samples, floor = record["samples"], record.get("floor_same_n", record["floor"])
     card = Card(
         name=name,
@@ -93,7 +92,7 @@ def write_card(
         parameters=sum(weight.numel() for weight in model.denoiser.network.parameters()),
         sampler=_sampler(asked["sampler"]),
         options=[f"{key}={_text(value)}" for key, value in record["overrides"].items() if _draws(key)],
-        w=model.guidance.scale if guided else None,
+        w=(guidance.scale if scale is None else scale) if guidance.uses_labels else None,
         num_images=record["num_images"],
         figures={name: [samples[name], floor[name]] for name in FIGURES if name in samples},
         sha256=sha256,
@@ -111,7 +110,7 @@ def _sampler(sampler: dict[str, Any]) -> str:
 
 def _draws(key: str) -> bool:
     """Whether it is an option of how images are drawn."""
-    return key.replace("/", ".").partition(".")[0] in ("sampler", "clamp")
+    return key.replace("/", ".").partition(".")[0] in ("sampler", "clamp", "guidance")
 
 
 def _text(value: str | float) -> str:

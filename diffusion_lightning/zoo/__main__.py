@@ -9,8 +9,8 @@ from diffusion_lightning.zoo.cards import Card, cards
 INTRODUCTION = """\
 Trained models that come with the package, in half precision and with their config: `checkpoint=zoo:<name>`
 wherever a command reads a checkpoint, `init=zoo:<name>` to train further, and `dl.load("zoo:<name>")`. The
-figures are of the very files, each beside that of as many test images, the floor. w is the model's own, which
-`guidance.scale=` changes.
+figures are of the very files, each beside that of as many test images, the floor. Each section's command
+draws as the measured images were drawn; without options a model draws with its own w, in 50 steps of DDIM.
 
 `python -m diffusion_lightning.zoo` lists them. `python -m diffusion_lightning.zoo --markdown > docs/zoo.md`
 writes this page, from the cards beside the weights (`diffusion_lightning/zoo/`).

@@ -1,5 +1,6 @@
 """The cards of the zoo's models: what they learned and how, what they reach, and where they fail."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class Card:
         parameters: numbers in the network.
         sampler: of the figures, and that suits it.
         options: of `sample.py` that are not its defaults.
-        w: the guidance scale of the figures, which is the model's own; None for an unconditional model.
+        w: the guidance scale of the figures; None for an unconditional model.
         num_images: images that were measured.
         figures: name → of the images, and its floor: of as many test images.
         features: the extractor that the figures were measured with.
@@ -53,17 +54,23 @@ class Card:
     @property
     def command(self) -> str:
         """What draws the grid."""
-        return " ".join(["python sample.py", f"checkpoint=zoo:{self.name}", *self.options])
+        return shlex.join(["python", "sample.py", f"checkpoint=zoo:{self.name}", *self.options])
 
     @property
     def setting(self) -> str:
         """Sampler and guidance."""
-        return f"{self.sampler}, {'unconditional' if self.w is None else f'w = {self.w:g}'}"
+        w = "unconditional" if self.w is None else f"w = {self.w:g}"
+        return ", ".join([self.sampler, w, *filter(_shapes_guidance, self.options)])
 
     def measured(self) -> Iterator[str]:
         """Each figure beside its floor: `fid 3.1 (2.9)`."""
         for name, (value, floor) in self.figures.items():
             yield f"{name} {_short(value)} ({_short(floor)})"
+
+
+def _shapes_guidance(option: str) -> bool:
+    """Whether it is an option of guidance other than w."""
+    return option.startswith("guidance.") and not option.startswith("guidance.scale=")
 
 
 def _short(value: float | None) -> str:

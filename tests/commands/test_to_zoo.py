@@ -1,7 +1,6 @@
 """How a model gets into the zoo."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -47,11 +46,14 @@ def test_a_card_has_the_figures_of_its_file_alone(trained_digits, tmp_path):
     path = write_card("mine", tmp_path / "a", 0.5, tmp_path, earlier_images=1000, **WORDS)
     assert json.loads(path.read_text())["images_seen"] == 1000 + seen
 
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
-    record["asked"]["guidance"]["scale"] = 3.0
-    (tmp_path / "b" / "evaluation.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match="has guidance of its own"):
-        write_card("mine", tmp_path / "b", 0.5, tmp_path, **WORDS)
+    guidance = ["guidance.scale=3", "guidance.interval=[0,0.7]"]
+    succeed_here("evaluate.py", f"checkpoint={file}", *options, *guidance, "out=b", cwd=tmp_path)
+    path = write_card("mine", tmp_path / "b", 0.5, tmp_path, **WORDS)
+    card = Card(name="mine", **json.loads(path.read_text()))
+    assert card.w == 3 and card.options == ["sampler.steps=3", *guidance]
+    assert card.setting == "DDIM, 3 steps, w = 3, guidance.interval=[0,0.7]"
+    assert card.command.endswith("guidance.scale=3 'guidance.interval=[0,0.7]'")
+
     write_weights(trained_digits, "mine", 2.5, tmp_path)
     with pytest.raises(UserError, match="is of another file"):
         write_card("mine", tmp_path / "a", 0.5, tmp_path, **WORDS)
