@@ -34,6 +34,9 @@ def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple
     return figure, list(parts[:, 0])
 
 
+DASHES = "-", "--", ":", "-."
+"""Of lines of one colour."""
+
 Panels = Mapping[str, Sequence[Tensor]]
 """Name of a row → its panels: strips of images (B, C, H, W) in [-1, 1], or scatters of points (B, D)."""
 
@@ -71,16 +74,33 @@ def strip(images: Tensor) -> Any:
 
 
 def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, settings: Sequence[str]) -> None:
-    """Draw column y against column x: one line per setting, named by the options that vary."""
+    """Draw column y against column x: one line per setting, named by the options that vary.
+
+    Where several vary, the last one is told by the dashes, and the colour tells all others.
+    """
     varied = [name for name in settings if len({row[name] for row in rows}) > 1]
-    lines: dict[str, list[tuple[float, float]]] = {}
+    coloured, dashed = (varied[:-1], varied[-1:]) if len(varied) > 1 else (varied, [])
+    lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows:
-        label = ", ".join(_short(name, row[name]) for name in varied)
-        lines.setdefault(label, []).append((row[x], row[y]))
-    for label, points in lines.items():
-        axis.plot(*zip(*sorted(points), strict=True), marker="o", label=label)
+        setting = _named(coloured, row), _named(dashed, row)
+        lines.setdefault(setting, []).append((row[x], row[y]))
+    colours = list(dict.fromkeys(colour for colour, _ in lines))
+    dashes = list(dict.fromkeys(dash for _, dash in lines))
+    for (colour, dash), points in lines.items():
+        axis.plot(
+            *zip(*sorted(points), strict=True),
+            color=f"C{colours.index(colour)}",
+            ls=DASHES[dashes.index(dash) % len(DASHES)],
+            marker="o",
+            label=", ".join(filter(None, (colour, dash))),
+        )
     axis.set(xlabel=x, ylabel=y)
     axis.grid(alpha=0.3)
+
+
+def _named(options: Sequence[str], row: Mapping[str, Any]) -> str:
+    """`sampler=ddim, eta=1`: the options' values in a row, without the groups of their names."""
+    return ", ".join(_short(name, row[name]) for name in options)
 
 
 def _short(name: str, value: Any) -> str:

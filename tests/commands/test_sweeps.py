@@ -237,6 +237,20 @@ def test_a_study_of_the_clamp_draws_what_it_changes_a_line_for_each_clamp(tmp_pa
     assert drawn == [("nfe", "fid", ["sampler"])]
 
 
+def test_lines_of_one_sampler_have_one_colour_and_the_dashes_tell_the_clamp():
+    from diffusion_lightning.figures import draw_lines, new_figure
+
+    samplers, clamps = [f"s{i}" for i in range(6)], ("none", "static")
+    settings = product(samplers, clamps, (1, 3))
+    rows = [{"sampler": s, "order": 2, "clamp": c, "w": w, "fid": w} for s, c, w in settings]
+    axis = new_figure(4, [4])[1][0].subplots()
+    draw_lines(axis, rows, "w", "fid", ["sampler", "order", "clamp"])
+    lines = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in axis.lines}
+    assert len(lines) == len(set(lines.values())) == 12
+    for clamp, dash in zip(clamps, ("-", "--"), strict=True):
+        assert [lines[f"sampler={s}, clamp={clamp}"] for s in samplers] == [(f"C{i}", dash) for i in range(6)]
+
+
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
     table = tmp_path / "sweep.csv"
     table.write_text("before")
