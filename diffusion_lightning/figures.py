@@ -92,6 +92,7 @@ def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, set
             color=f"C{colours.index(colour)}",
             ls=DASHES[dashes.index(dash) % len(DASHES)],
             marker="o",
+            markersize=4,
             label=", ".join(filter(None, (colour, dash))),
         )
     axis.set(xlabel=x, ylabel=y)

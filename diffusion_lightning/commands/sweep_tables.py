@@ -141,7 +141,7 @@ class EvaluationTable(SweepTable):
             if x == "nfe":
                 axis.set_xscale("log", base=2)
                 axis.xaxis.set_major_formatter("{x:g}")
-            axis.legend(fontsize="x-small")
+            axis.legend(fontsize="x-small", handlelength=4)
         figure.savefig(folder / "study.png")
         return folder / "study.png"
 
