@@ -1,5 +1,6 @@
 """Figures, drawn by matplotlib."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from diffusion_lightning.points import scatter
 
 LINE = 0.2
 """Height of a line of a title, in inches."""
+
+KEY, LETTER = 0.6, 0.065
+"""Widths in a legend of small letters, in inches."""
 
 HIGHEST = 0.4
 """Height of a row of panels, at most, as a part of its width; its name stands beside it."""
@@ -97,6 +101,26 @@ def draw_lines(axis: Any, rows: Sequence[Mapping[str, Any]], x: str, y: str, set
         )
     axis.set(xlabel=x, ylabel=y)
     axis.grid(alpha=0.3)
+
+
+def legend_below(part: Any) -> None:
+    """Name each line once, below all axes of a subfigure; the figure becomes higher by as much."""
+    named = [axis.get_legend_handles_labels() for axis in part.axes]
+    lines = {label: line for lines, labels in named for line, label in zip(lines, labels, strict=True)}
+    if not lines:
+        return
+    figure = part.figure.figure
+    columns = max(1, int(figure.get_figwidth() / (KEY + LETTER * max(map(len, lines)))))
+    figure.set_figheight(figure.get_figheight() + LINE * math.ceil(len(lines) / columns))
+    part.legend(
+        list(lines.values()),
+        list(lines),
+        loc="outside lower center",
+        ncols=columns,
+        fontsize="x-small",
+        handlelength=4,
+        frameon=False,
+    )
 
 
 def _named(options: Sequence[str], row: Mapping[str, Any]) -> str:

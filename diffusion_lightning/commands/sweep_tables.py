@@ -113,7 +113,7 @@ class EvaluationTable(SweepTable):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> Path | None:
         """FID against NFE, and qualities against w; one line per setting of the other overrides."""
-        from diffusion_lightning.figures import draw_lines, new_figure
+        from diffusion_lightning.figures import draw_lines, legend_below, new_figure
 
         if not rows:
             return None
@@ -141,7 +141,7 @@ class EvaluationTable(SweepTable):
             if x == "nfe":
                 axis.set_xscale("log", base=2)
                 axis.xaxis.set_major_formatter("{x:g}")
-            axis.legend(fontsize="x-small", handlelength=4)
+        legend_below(part)
         figure.savefig(folder / "study.png")
         return folder / "study.png"
 

@@ -207,7 +207,6 @@ def test_a_sweep_of_checkpoints_names_each_line_by_its_checkpoint(tmp_path, monk
     assert {row["checkpoint_sha256"] for row in rows} == {"e" * 12, "r" * 12}
     named = []
     monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda *_, label, **__: named.append(label))
-    monkeypatch.setattr("matplotlib.axes.Axes.legend", lambda *_, **__: None)
     assert EvaluationTable().plot(rows, tmp_path)
     assert named == ["checkpoint=outputs/cosine", "checkpoint=outputs/linear"]
 
@@ -249,6 +248,23 @@ def test_lines_of_one_sampler_have_one_colour_and_the_dashes_tell_the_clamp():
     assert len(lines) == len(set(lines.values())) == 12
     for clamp, dash in zip(clamps, ("-", "--"), strict=True):
         assert [lines[f"sampler={s}, clamp={clamp}"] for s in samplers] == [(f"C{i}", dash) for i in range(6)]
+
+
+def test_a_key_names_each_line_once_for_all_panels_below_them_and_not_over_them():
+    from diffusion_lightning.figures import draw_lines, legend_below, new_figure
+
+    figure, (part,) = new_figure(12, [4])
+    names = [f"outputs/{'x' * 30}{i}" for i in range(7)]
+    rows = [{"checkpoint": name, "w": w, "fid": w} for name in names for w in (1, 3)]
+    for axis in part.subplots(1, 2):
+        draw_lines(axis, rows, "w", "fid", ["checkpoint"])
+    legend_below(part)
+    figure.draw_without_rendering()
+    (legend,) = part.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"checkpoint={name}" for name in names]
+    key = legend.get_window_extent()
+    assert figure.get_figheight() > 4 and key.x0 >= 0 and key.x1 <= figure.bbox.x1
+    assert all(axis.get_window_extent().y0 > key.y1 for axis in part.axes)
 
 
 def test_jobs_that_write_one_table_at_a_time_leave_it_whole(tmp_path):
