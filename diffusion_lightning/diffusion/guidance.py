@@ -106,6 +106,15 @@ class Guidance:
         """Whether sampling looks at the labels."""
         return self.scale != 0 or not self._everywhere or not (self.profile is None and self.away is None)
 
+    def __str__(self) -> str:
+        """As pictures say it: `w = 5 for t in [0, 0.7]`, and whatever else is on."""
+        if not self.uses_labels:
+            return "unconditional"
+        low, high = self.interval
+        said = [f"w = {self.scale:g}" + ("" if self._everywhere else f" for t in [{low:g}, {high:g}]")]
+        others = {"rescale": self.rescale or None, "profile": self.profile, "away": self.away}
+        return ", ".join(said + [f"{name} = {value}" for name, value in others.items() if value is not None])
+
     def scale_at(self, t: float) -> float:
         """w(t): 1 outside the interval, and 1 + r(t) (w - 1) within it."""
         if not in_interval(t, *self.interval):

@@ -142,7 +142,7 @@ class SamplingRequest:
             "data": self.data_title,
             "model": f"{type(denoiser.network).__name__}, {', '.join(parts)}",
             "sampler": f"{type(sampler).__name__}, {len(sampler.times(denoiser.schedule))} steps",
-            "guidance": f"w = {guidance.scale:g}" if guidance.uses_labels else "unconditional",
+            "guidance": str(guidance),
             "seed": f"seed {self.seed}",
         }
         described = "; ".join(said for name, said in known.items() if said and name not in varied)

@@ -202,3 +202,20 @@ def test_labels_are_needed(scale):
         guided(scale, y=None)
     with pytest.raises(UserError, match="3 images have 2 labels"):
         guided(scale, y=Y[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"p_uncond": 1.0, "scale": 0.0}, "unconditional"),
+        ({"scale": 3.0}, "w = 3"),
+        ({"scale": 5.0, "interval": [0, 0.7]}, "w = 5 for t in [0, 0.7]"),
+        ({"scale": 5.0, "interval": [0.1, 0.7], "rescale": 0.7}, "w = 5 for t in [0.1, 0.7], rescale = 0.7"),
+        (
+            {"scale": 2.0, "profile": [[0, 0], [1, 1]], "away": 0},
+            "w = 2, profile = [[0, 0], [1, 1]], away = 0",
+        ),
+    ],
+)
+def test_pictures_say_all_of_guidance_that_is_on(options, said):
+    assert str(Guidance(**{"p_uncond": 0.1} | options)) == said
