@@ -17,6 +17,9 @@ LINE = 0.2
 KEY, LETTER = 0.6, 0.065
 """Widths in a legend of small letters, in inches."""
 
+DASHES = "-", "--", ":", "-."
+"""Of lines of one colour."""
+
 HIGHEST = 0.4
 """Height of a row of panels, at most, as a part of its width; its name stands beside it."""
 
@@ -37,9 +40,6 @@ def new_figure(width: float, heights: Sequence[float], title: str = "") -> tuple
     parts = figure.subfigures(len(heights), 1, height_ratios=list(heights), squeeze=False)
     return figure, list(parts[:, 0])
 
-
-DASHES = "-", "--", ":", "-."
-"""Of lines of one colour."""
 
 Panels = Mapping[str, Sequence[Tensor]]
 """Name of a row → its panels: strips of images (B, C, H, W) in [-1, 1], or scatters of points (B, D)."""
