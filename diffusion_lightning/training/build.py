@@ -21,6 +21,9 @@ from diffusion_lightning.training.callbacks import FiniteGuard, LastCheckpoint, 
 from diffusion_lightning.training.init import initialize
 from diffusion_lightning.training.module import DiffusionModule
 
+LIGHTNINGS = "epoch", "step"
+"""What callbacks may monitor though nothing logs it."""
+
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
     """Denoiser + objective + guidance + optimizer.
@@ -61,7 +64,7 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     """All callbacks. One that is `_partial_` in the config gets `sampling` or `extractor`, if it takes them.
 
     Raises:
-        UserError: if FID or KID is monitored or optimized, and no callback measures it.
+        UserError: if something is monitored or optimized that nothing measures.
     """
     parts = {"sampling": build_sampling, "extractor": build_extractor}
     callbacks: list[Callback] = []
@@ -77,14 +80,26 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
                 callback = callback(**{part: parts[part](cfg) for part in asked})
             check_files(callback, callbacks)
         callbacks.append(callback)
-    wanted = {cfg.optimized_metric, *(getattr(callback, "monitor", None) for callback in callbacks)}
-    measured = {quality for callback in callbacks for quality in getattr(callback, "measures", ())}
-    missing = (wanted & {"fid", "kid"}) - measured
-    if missing:
-        raise UserError(
-            f"nothing measures {missing.pop()}, which is monitored or optimized; add callbacks=fid."
-        )
+    _check_measured(cfg.optimized_metric, callbacks)
     return callbacks
+
+
+def _check_measured(optimized: str, callbacks: Sequence[Callback]) -> None:
+    """Refuse what only the end of the run would show: a metric whose name is wrong, or that nothing measures.
+
+    Raises:
+        UserError: if one that is monitored or optimized is in no `measures`, of the module or of a callback.
+    """
+    measured = [*DiffusionModule.measures]
+    measured += [name for callback in callbacks for name in getattr(callback, "measures", ())]
+    monitored = (getattr(callback, "monitor", None) for callback in callbacks)
+    for name in [optimized, *filter(None, monitored)]:
+        if name not in [*measured, *LIGHTNINGS]:
+            raise UserError(
+                f"nothing measures {name}, which is monitored or optimized; choose one of "
+                f"{', '.join(measured)}, or add callbacks=fid for fid and kid. A callback of yours lists "
+                "what it logs in its attribute `measures`."
+            )
 
 
 def check_files(callback: Callback, others: Sequence[Callback]) -> None:

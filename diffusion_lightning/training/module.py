@@ -49,6 +49,14 @@ class DiffusionModule(LightningModule):
         speed: how the network computes; the precision is the trainer's.
     """
 
+    measures = (
+        "val/loss",
+        "train/loss",
+        "train/grad_norm",
+        *(f"{stage}/loss_{quarter}" for stage in ("val", "train") for quarter in LossByTime.names),
+    )
+    """What it logs that may be monitored or optimized."""
+
     def __init__(
         self,
         denoiser: Denoiser,

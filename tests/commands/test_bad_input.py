@@ -216,6 +216,11 @@ TRAINING = cases(
     ("no images in the grid", "callbacks.sample_grid.num_images=0", "sample_grid: num_images is 0"),
     ("a monitor that nothing measures", "callbacks.checkpoint.monitor=fid", "add callbacks=fid"),
     (
+        "a metric to optimize that nothing measures",
+        "optimized_metric=val_loss",
+        "nothing measures val_loss, which is monitored or optimized; choose one of val/loss",
+    ),
+    (
         "an unknown interval",
         "callbacks.learning_rate.logging_interval=day",
         "it must be step or epoch or null",

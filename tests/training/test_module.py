@@ -36,6 +36,11 @@ def test_validation_noise_is_fixed():
     assert losses[0] == losses[1] and losses[0]["val/loss"] > 0
 
 
+def test_measures_are_the_names_that_it_logs():
+    model = module()
+    assert fit(model).callback_metrics.keys() == set(model.measures)
+
+
 def test_warm_up_counts_images():
     model = module(warmup_images=640)
     trainer = fit(model, limit_train_batches=5)
