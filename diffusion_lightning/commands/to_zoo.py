@@ -71,9 +71,12 @@ def write_card(
     Raises:
         UserError: if the evaluation is of another file.
     """
+    from omegaconf import OmegaConf
+
     from diffusion_lightning.captions import NOTICE
     from diffusion_lightning.checkpoints.reader import read_checkpoint
     from diffusion_lightning.sampling.load import load
+    from diffusion_lightning.sampling.request import asked_sampling
 
     file = folder / f"{name}.safetensors"
     sha256, record = file_sha256(file), read_json(evaluation / "evaluation.json")
@@ -81,8 +84,6 @@ def write_card(
     if asked.get("checkpoint_sha256") != sha256:
         raise UserError(f"{evaluation} is of another file than {file}: evaluate that one.")
     model, config = load(file, device="cpu"), read_checkpoint(file)
-    guidance = model.guidance
-    scale = asked["guidance"]["scale"]
     samples, floor = record["samples"], record.get("floor_same_n", record["floor"])
     card = Card(
         name=name,
@@ -92,7 +93,7 @@ def write_card(
         parameters=sum(weight.numel() for weight in model.denoiser.network.parameters()),
         sampler=_sampler(asked["sampler"]),
         options=[f"{key}={_text(value)}" for key, value in record["overrides"].items() if _draws(key)],
-        w=(guidance.scale if scale is None else scale) if guidance.uses_labels else None,
+        guidance=str(asked_sampling(OmegaConf.create(asked), model).guidance),
         num_images=record["num_images"],
         figures={name: [samples[name], floor[name]] for name in FIGURES if name in samples},
         sha256=sha256,

@@ -40,7 +40,7 @@ def table(found: Sequence[Card]) -> object:
     """One row per model."""
     from rich.table import Table
 
-    drawn = Table("name", "data", "images seen", "figures (floor)", "sampler and w", show_lines=True)
+    drawn = Table("name", "data", "images seen", "figures (floor)", "sampler and guidance", show_lines=True)
     for card in found:
         figures = "\n".join([*card.measured(), f"of {card.num_images:,} images"])
         drawn.add_row(f"zoo:{card.name}", card.data, f"{card.images_seen:,}", figures, card.setting)
@@ -55,7 +55,7 @@ def page(found: Sequence[Card]) -> str:
 def _page(found: Sequence[Card]) -> Iterator[str]:
     yield "# The zoo\n"
     yield INTRODUCTION
-    yield "| name | data | images seen | figures (floor) | sampler and w |"
+    yield "| name | data | images seen | figures (floor) | sampler and guidance |"
     yield "|---|---|---|---|---|"
     for card in found:
         figures = f"{', '.join(card.measured())}; {card.num_images:,} images"

@@ -26,7 +26,7 @@ class Card:
         parameters: numbers in the network.
         sampler: of the figures, and that suits it.
         options: of `sample.py` that are not its defaults.
-        w: the guidance scale of the figures; None for an unconditional model.
+        guidance: of the figures, such as `w = 5 for t in [0, 0.7]` or `unconditional`.
         num_images: images that were measured.
         figures: name → of the images, and its floor: of as many test images.
         features: the extractor that the figures were measured with.
@@ -44,7 +44,7 @@ class Card:
     parameters: int
     sampler: str
     options: list[str]
-    w: float | None
+    guidance: str
     num_images: int
     figures: dict[str, list[float | None]]
     features: str
@@ -59,18 +59,12 @@ class Card:
     @property
     def setting(self) -> str:
         """Sampler and guidance."""
-        w = "unconditional" if self.w is None else f"w = {self.w:g}"
-        return ", ".join([self.sampler, w, *filter(_shapes_guidance, self.options)])
+        return f"{self.sampler}, {self.guidance}"
 
     def measured(self) -> Iterator[str]:
         """Each figure beside its floor: `fid 3.1 (2.9)`."""
         for name, (value, floor) in self.figures.items():
             yield f"{name} {_short(value)} ({_short(floor)})"
-
-
-def _shapes_guidance(option: str) -> bool:
-    """Whether it is an option of guidance other than w."""
-    return option.startswith("guidance.") and not option.startswith("guidance.scale=")
 
 
 def _short(value: float | None) -> str:

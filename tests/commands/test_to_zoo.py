@@ -50,8 +50,8 @@ def test_a_card_has_the_figures_of_its_file_alone(trained_digits, tmp_path):
     succeed_here("evaluate.py", f"checkpoint={file}", *options, *guidance, "out=b", cwd=tmp_path)
     path = write_card("mine", tmp_path / "b", 0.5, tmp_path, **WORDS)
     card = Card(name="mine", **json.loads(path.read_text()))
-    assert card.w == 3 and card.options == ["sampler.steps=3", *guidance]
-    assert card.setting == "DDIM, 3 steps, w = 3, guidance.interval=[0,0.7]"
+    assert card.options == ["sampler.steps=3", *guidance]
+    assert card.setting == "DDIM, 3 steps, w = 3 for t in [0, 0.7]"
     assert card.command.endswith("guidance.scale=3 'guidance.interval=[0,0.7]'")
 
     write_weights(trained_digits, "mine", 2.5, tmp_path)

@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 import diffusion_lightning as dl
 from diffusion_lightning.errors import UserError
 from diffusion_lightning.evaluation.extractors.classifier import Classifier
+from diffusion_lightning.sampling.request import asked_sampling
 from diffusion_lightning.zoo import cards
 from diffusion_lightning.zoo.cards import FOLDER, names
 from diffusion_lightning.zoo.files import found
+from tests.support.configs import composed
 from tests.support.in_process import succeed_here
 from tests.support.runs import train_in
 
@@ -38,8 +40,9 @@ def test_a_model_loads_from_half_precision_and_needs_no_pickle(name, monkeypatch
     assert {w.dtype for w in model.denoiser.parameters()} == {torch.float32}
     card = cards.read_card(name)
     assert sum(w.numel() for w in model.denoiser.network.parameters()) == card.parameters
-    scales = [float(o.removeprefix("guidance.scale=")) for o in card.options if "guidance.scale" in o]
-    assert [card.w] == (scales or [model.guidance.scale if model.guidance.uses_labels else None])
+    sampling = asked_sampling(composed("sample", *card.options), model)
+    steps = len(sampling.sampler.times(model.denoiser.schedule))
+    assert card.setting == f"{type(sampling.sampler).__name__}, {steps} steps, {sampling.guidance}"
 
 
 def test_the_digits_are_those_asked_for():

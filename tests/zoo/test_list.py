@@ -17,7 +17,7 @@ CARD = Card(
     parameters=1000,
     sampler="Heun, 9 steps",
     options=["sampler=heun", "sampler.steps=9"],
-    w=None,
+    guidance="unconditional",
     num_images=5000,
     figures={"fid": [3.14159, 2.71828], "accuracy": [0.5, None]},
     features="mine.",
@@ -30,7 +30,7 @@ def test_the_page_is_written_from_the_cards():
     assert (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8") == page(cards()) + "\n"
 
 
-def test_a_model_is_listed_with_data_images_figures_floor_sampler_and_w():
+def test_a_model_is_listed_with_data_images_figures_floor_sampler_and_guidance():
     text = page([CARD])
     for fact in (
         "| `zoo:letters` | Alphabet (JPEG copy) | 1,234,567 |",
