@@ -18,7 +18,7 @@ from diffusion_lightning.commands.swept import all_swept, remember
 from diffusion_lightning.config.options import unnamed
 
 FORBIDDEN = ' <>:"|?*\\'
-"""Characters left out of the names of jobs' folders; Windows allows none of them but the space."""
+"""Characters that no folder that we name has; Windows allows none of them but the space."""
 
 
 def register(swept: Collection[str] = ()) -> None:
@@ -76,10 +76,11 @@ def samples_folder(kind: str) -> str:
 
 
 def path_name(path: str | None) -> str:
-    """The last folder and the file's name of a path, as one name."""
+    """The last folder and the file's name of a path, as one name: `zoo-mnist` for `zoo:mnist`."""
     end = Path(path or "none")
     end = end if end.name.strip(".") else end.resolve()
-    return "-".join(filter(None, (end.parent.name, end.stem)))
+    name = "-".join(filter(None, (end.parent.name, end.stem)))
+    return "".join("-" if c in FORBIDDEN else c for c in name)
 
 
 def not_installed() -> NoReturn:

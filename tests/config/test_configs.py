@@ -246,6 +246,12 @@ def test_every_job_of_a_study_builds(study):
         instantiate(composed("evaluate", *options).sampler)
 
 
+@pytest.mark.parametrize(("checkpoint", "name"), [("zoo:mnist", "zoo-mnist"), ("hub:me/mine", "hub-me-mine")])
+def test_the_folder_of_a_study_can_be_made_on_any_system(checkpoint, name):
+    cfg = composed("evaluate", "study=samplers", f"checkpoint='{checkpoint}'")
+    assert cfg.hydra.sweep.dir == f"outputs/studies/samplers-{name}"
+
+
 def test_a_changed_config_is_a_new_one():
     cfg = OmegaConf.create({"speed": {"precision": None}, "trainer": {"precision": "${speed.precision}"}})
     OmegaConf.set_struct(cfg, True)
