@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,21 @@ class FileImages(ImageSet):
         return text_sha256(repr((facts, self.labels.tolist(), read)))
 
     def in_memory(self, title: str, skip_unreadable: bool = False) -> TensorImages:
-        """All images decoded once, with a progress bar; one that cannot be read is an error or left out."""
+        """The images, kept in memory; one that cannot be read is an error when it is decoded, or left out."""
+        if not skip_unreadable:
+            return DecodedImages(self, title)
+        images, kept = self.decoded(title, skip_unreadable)
+        read = self.part(kept, self.labels[kept])
+        return TensorImages(images, read.labels, read.key())
+
+    def decoded(self, title: str, skip_unreadable: bool = False) -> tuple[Tensor, Tensor]:
+        """All images, uint8 (N, C, H, W), and their indices (N,), with a progress bar."""
         images = torch.empty(len(self), *self.shape, dtype=torch.uint8)
         kept: list[int] = []
         for i, image in self._each(title, skip_unreadable):
             images[len(kept)] = image
             kept.append(i)
-        read = self.part(torch.tensor(kept, dtype=torch.long), self.labels[kept])
-        return TensorImages(images[: len(kept)], read.labels, read.key())
+        return images[: len(kept)], torch.tensor(kept, dtype=torch.long)
 
     def readable(self, title: str) -> "FileImages":
         """The images that can be read; all are read for it once."""
@@ -103,6 +111,35 @@ class FileImages(ImageSet):
 
     def _read(self, file: Path) -> Tensor:
         return read_image(file, self.channels, self.shape[1:], self.value_range)
+
+
+class DecodedImages(TensorImages):
+    """Images of files, all decoded when the first is asked for.
+
+    An evaluation mostly needs no training image: their statistics are cached.
+
+    Args:
+        files: where they are.
+        title: what the progress bar calls them.
+    """
+
+    def __init__(self, files: FileImages, title: str) -> None:
+        self._files, self._title = files, title
+        self.labels = files.labels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image."""
+        return self._files.shape
+
+    def key(self) -> str:
+        """That of the files."""
+        return self._files.key()
+
+    @cached_property
+    def images(self) -> Tensor:  # type: ignore[override]
+        """uint8 (N, C, H, W)."""
+        return self._files.decoded(self._title)[0]
 
 
 class ImageFolder(ImageData):

@@ -43,6 +43,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
         return known
     statistics = ImageStatistics(KEPT_FEATURES)
     order, size = reference_order(len(images)).tolist(), BLOCK * world_size()
+    images[torch.tensor([0])]  # files that are kept in memory are decoded now, with a bar of their own
     with progress(len(order), f"{name} statistics", "image", shown=rank() == 0) as bar:
         for start in range(0, len(order), size):
             block = order[start : start + size]
@@ -56,7 +57,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
 
 
 def split_statistics(data: SampleData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
-    """Statistics of the training images and of the test images of a data set, after its `setup`."""
+    """Statistics of the training images and of the test images of a data set, after its `setup` or `open`."""
     name = type(data).__name__
     return (
         reference_statistics(data.train_images, f"{name}-train", extractor),

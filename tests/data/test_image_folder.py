@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from diffusion_lightning.data.base import TensorImages
+from diffusion_lightning.data.image_files import read_image
 from diffusion_lightning.data.image_folder import FileImages
 from diffusion_lightning.errors import UserError
 from tests.support.data import batches_of, folder_data, save_image
@@ -146,6 +147,26 @@ def test_the_hash_is_of_names_sizes_and_times(tmp_path):
     assert before == sha() != sha(1)
     file.write_bytes(b"123")
     assert sha() != before
+
+
+def test_images_in_memory_are_decoded_once_by_setup_or_when_one_is_needed(tmp_path, monkeypatch):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png", ord(name), mode="L")
+    decoded = []
+    monkeypatch.setattr(
+        "diffusion_lightning.data.image_folder.read_image",
+        lambda file, *options: decoded.append(file.stem) or read_image(file, *options),
+    )
+    data = folder_data(tmp_path, image_channels=1)
+    data.open()
+    keys = data.train_images.key(), data.test_images.key()
+    assert decoded == [] and data.train_images.shape == (1, 8, 8)
+    assert data.test_images[torch.tensor([0])][0].unique().tolist() == [ord("a")]
+    assert decoded == ["a"] and data.test_images.key() == keys[1]
+    data.setup()
+    assert decoded == ["a", "b", "c"] and data.train_images.key() == keys[0]
+    assert data.train_images[torch.arange(2)][0][:, 0, 0, 0].tolist() == [ord("b"), ord("c")]
+    assert decoded == ["a", "b", "c"]
 
 
 def test_images_in_memory_are_found_as_on_disk_and_a_part_of_them_by_its_pixels(tmp_path):
