@@ -158,25 +158,25 @@ class SampleData(ABC):
 
     @property
     def train_images(self) -> ImageSet:
-        """The training images, after `setup` or `open`."""
+        """The training images, after `setup` or `find`."""
         return self._loaded(train=True)
 
     @property
     def test_images(self) -> ImageSet:
-        """The test images, after `setup` or `open`."""
+        """The test images, after `setup` or `find`."""
         return self._loaded(train=False)
 
     def _loaded(self, train: bool) -> ImageSet:
-        assert self._sets is not None, "call setup() or open() first"
+        assert self._sets is not None, "call setup() or find() first"
         return self._sets[0 if train else 1]
 
     def setup(self) -> None:
         """Load both splits once, with all that is kept in memory."""
-        self.open()
+        self.find()
         for train in True, False:
             self._loaded(train)[torch.tensor([0])]
 
-    def open(self) -> None:
+    def find(self) -> None:
         """Find both splits once; files are decoded when one of their images is needed."""
         if self._sets is None:
             self._sets = self.split(train=True), self.split(train=False)

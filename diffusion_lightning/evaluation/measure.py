@@ -91,8 +91,8 @@ class ReferenceData:
 
 
 def load_reference(data: SampleData, extractor: nn.Module) -> ReferenceData:
-    """Open both splits of the data; their statistics come from the cache, or are added to it."""
-    data.open()
+    """Find both splits of the data; their statistics come from the cache, or are added to it."""
+    data.find()
     return ReferenceData(data.train_images, data.test_images, *split_statistics(data, extractor))
 
 

@@ -57,7 +57,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
 
 
 def split_statistics(data: SampleData, extractor: nn.Module) -> tuple[ImageStatistics, ImageStatistics]:
-    """Statistics of the training images and of the test images of a data set, after its `setup` or `open`."""
+    """Statistics of the training images and of the test images of a data set, after its `setup` or `find`."""
     name = type(data).__name__
     return (
         reference_statistics(data.train_images, f"{name}-train", extractor),

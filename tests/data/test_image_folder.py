@@ -158,7 +158,7 @@ def test_images_in_memory_are_decoded_once_by_setup_or_when_one_is_needed(tmp_pa
         lambda file, *options: decoded.append(file.stem) or read_image(file, *options),
     )
     data = folder_data(tmp_path, image_channels=1)
-    data.open()
+    data.find()
     keys = data.train_images.key(), data.test_images.key()
     assert decoded == [] and data.train_images.shape == (1, 8, 8)
     assert data.test_images[torch.tensor([0])][0].unique().tolist() == [ord("a")]
