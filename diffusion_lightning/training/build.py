@@ -21,8 +21,8 @@ from diffusion_lightning.training.callbacks import FiniteGuard, LastCheckpoint, 
 from diffusion_lightning.training.init import initialize
 from diffusion_lightning.training.module import DiffusionModule
 
-LIGHTNINGS = "epoch", "step"
-"""What callbacks may monitor though nothing logs it."""
+COUNTERS = "epoch", "step"
+"""What a ModelCheckpoint may monitor though nothing logs it."""
 
 
 def build_module(cfg: DictConfig) -> DiffusionModule:
@@ -92,9 +92,9 @@ def _check_measured(optimized: str, callbacks: Sequence[Callback]) -> None:
     """
     measured = [*DiffusionModule.measures]
     measured += [name for callback in callbacks for name in getattr(callback, "measures", ())]
-    monitored = (getattr(callback, "monitor", None) for callback in callbacks)
-    for name in [optimized, *filter(None, monitored)]:
-        if name not in [*measured, *LIGHTNINGS]:
+    monitored = {str(callback.monitor) for callback in callbacks if getattr(callback, "monitor", None)}
+    for name in [optimized, *sorted(monitored - {*COUNTERS})]:
+        if name not in measured:
             raise UserError(
                 f"nothing measures {name}, which is monitored or optimized; choose one of "
                 f"{', '.join(measured)}, or add callbacks=fid for fid and kid. A callback of yours lists "
