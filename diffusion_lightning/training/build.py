@@ -92,8 +92,8 @@ def _check_measured(optimized: str, callbacks: Sequence[Callback]) -> None:
     """
     measured = [*DiffusionModule.measures]
     measured += [name for callback in callbacks for name in getattr(callback, "measures", ())]
-    monitored = {str(callback.monitor) for callback in callbacks if getattr(callback, "monitor", None)}
-    for name in [optimized, *sorted(monitored - {*COUNTERS})]:
+    monitored = [getattr(callback, "monitor", None) for callback in callbacks]
+    for name in [optimized, *(name for name in monitored if name and name not in COUNTERS)]:
         if name not in measured:
             raise UserError(
                 f"nothing measures {name}, which is monitored or optimized; choose one of "
