@@ -173,8 +173,8 @@ class SampleData(ABC):
     def setup(self) -> None:
         """Load both splits once, with all that is kept in memory."""
         self.find()
-        for train in True, False:
-            self._loaded(train)[torch.tensor([0])]
+        self.train_images.decode()
+        self.test_images.decode()
 
     def find(self) -> None:
         """Find both splits once; files are decoded when one of their images is needed."""

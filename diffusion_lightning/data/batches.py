@@ -148,6 +148,9 @@ class ImageSet(Dataset[PixelBatch], ABC):
         """The images at the indices (M,), with these labels (M,)."""
         return Part(self, indices, labels)
 
+    def decode(self) -> None:
+        """Decode now what is kept in memory and would be decoded with the first image."""
+
     def sha256(self) -> str:
         """SHA-256 of all pixels and labels, read once."""
         if self._sha256 is None:

@@ -132,14 +132,18 @@ class DecodedImages(TensorImages):
         """(C, H, W) of an image."""
         return self._files.shape
 
-    def key(self) -> str:
-        """That of the files."""
+    @cached_property
+    def _key(self) -> str:  # type: ignore[override]
         return self._files.key()
 
     @cached_property
     def images(self) -> Tensor:  # type: ignore[override]
         """uint8 (N, C, H, W)."""
         return self._files.decoded(self._title)[0]
+
+    def decode(self) -> None:
+        """Decode the images, if they are not yet."""
+        self.images  # noqa: B018
 
 
 class ImageFolder(ImageData):

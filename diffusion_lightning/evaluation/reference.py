@@ -43,7 +43,7 @@ def reference_statistics(images: ImageSet, name: str, extractor: nn.Module) -> I
         return known
     statistics = ImageStatistics(KEPT_FEATURES)
     order, size = reference_order(len(images)).tolist(), BLOCK * world_size()
-    images[torch.tensor([0])]  # files that are kept in memory are decoded now, with a bar of their own
+    images.decode()  # before the bar, as it has one of its own
     with progress(len(order), f"{name} statistics", "image", shown=rank() == 0) as bar:
         for start in range(0, len(order), size):
             block = order[start : start + size]
