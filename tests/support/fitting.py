@@ -27,12 +27,17 @@ def fit(model, callbacks=(), **kwargs):
     trainer = Trainer(
         accelerator="cpu",
         logger=False,
-        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         callbacks=list(callbacks),
-        **{"enable_checkpointing": False, "max_epochs": 1, "limit_train_batches": 5, "limit_val_batches": 2}
+        **{
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "max_epochs": 1,
+            "limit_train_batches": 5,
+            "limit_val_batches": 2,
+        }
         | kwargs,
     )
     trainer.fit(model, datamodule=DataModule(data))

@@ -25,6 +25,9 @@ class Throughput(TQDMProgressBar):
     minute, and at the end of the run.
     """
 
+    measures = ("train/images_per_second",)
+    """What it logs that may be monitored or optimized."""
+
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate=refresh_rate)
         self._training_seconds = 0.0

@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import torch
 
+from diffusion_lightning.training.build import build_callbacks
 from diffusion_lightning.training.callbacks import Throughput, throughput
 from tests.support.accelerator import Waits, without_float64
+from tests.support.configs import composed
+from tests.support.fitting import fit, module
 from tests.support.runs import WaitsOfBatches, train_in
 
 OPTIONS = ["speed.precision=32-true", "guidance=cfg", "trainer.log_every_n_steps=4"]
@@ -35,3 +38,10 @@ def test_the_bar_shows_the_latest_loss():
     assert Throughput().get_metrics(trainer, None) == {"train/loss": 0.5, "val/loss": 0.25}
     trainer.logged_metrics = {}
     assert Throughput().get_metrics(trainer, None) == {"val/loss": 0.25}
+
+
+def test_the_rate_is_measured_and_may_be_optimized(tmp_path):
+    done = fit(module(), [Throughput()], enable_progress_bar=True, log_every_n_steps=1)
+    assert set(Throughput.measures) <= done.callback_metrics.keys()
+    options = "optimized_metric=train/images_per_second", f"paths.run_dir={tmp_path}"
+    assert build_callbacks(composed("train", *options))
